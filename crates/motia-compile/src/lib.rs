@@ -1,0 +1,1 @@
+//! Discovery of step files and the TypeScript/JavaScript project compiler.

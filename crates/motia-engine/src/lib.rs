@@ -1,0 +1,1 @@
+//! Registry, invocations, queue dispatcher, cron scheduler, traces and logs.

@@ -1,0 +1,1 @@
+//! The backend traits: state, streams, event queue, cron lock and telemetry.

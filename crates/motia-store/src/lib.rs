@@ -1,0 +1,1 @@
+//! The embedded backends on SQLite, with group commit.

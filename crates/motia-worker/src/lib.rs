@@ -1,0 +1,1 @@
+//! The frame codec, worker processes and their pools.
