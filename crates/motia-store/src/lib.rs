@@ -1,1 +1,127 @@
-//! The embedded backends on SQLite, with group commit.
+//! The embedded backends on SQLite: `.motia/motia.db`, one writer thread, group commit (design.md section 4).
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`open`](mod@open) | the owner lock, the look at the file before the first connection, the schema |
+//! | `writer` | the one thread that writes: many operations, one commit |
+//! | `reader` | a few threads that read, each with its own connection |
+//! | `syncer` | fdatasync before a boundary of P1; checkpoints |
+//! | `sequence` | numbers that are never given twice, reserved on disk in blocks |
+//! | `state`, `streams`, `queue`, `cron` | the backends of `motia-ports` |
+//!
+//! A write travels: a method of a backend makes a closure and hands it to the writer (its mark is known now); the writer runs it
+//! inside the transaction that is open, commits, tells the in-memory parts (queue lanes), then the waiters.
+
+mod cron;
+mod open;
+mod queue;
+mod reader;
+mod sequence;
+mod state;
+mod streams;
+mod syncer;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use motia_core::Clock;
+use motia_core::project::Durability;
+use motia_core::record::Level;
+use motia_core::trace::{TraceId, TraceIds, TraceParent};
+use motia_ports::{CronLock, EventQueue, Journal, State, Streams};
+
+pub use open::OpenError;
+
+/// What the store needs to know.
+#[derive(Clone)]
+pub struct Config {
+    /// The folder that holds `motia.db`, usually `.motia`.
+    pub dir: PathBuf,
+    /// Whether boundaries of P1 wait for the disk.
+    pub durability: Durability,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where the store says what users should know (a foreign writer holds it up, a checkpoint fails).
+    pub report: Reporter,
+}
+
+/// Takes what a component wants users to know.
+pub type Reporter = Arc<dyn Fn(Level, String) + Send + Sync>;
+
+/// The open store. Cheap to clone; the files close when the last clone is dropped or on [`Store::close`].
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: writer::Writer,
+    reader: reader::Reader,
+    syncer: Arc<syncer::Syncer>,
+    queue: queue::Queue,
+    trace_ids: TraceIds,
+    traces: sequence::Sequence,
+    // Dropped last: the lock goes when everything else is closed.
+    _owner: open::OwnerLock,
+}
+
+impl Store {
+    /// Opens or creates the store. Blocks; call it before the runtime has anything else to do.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let opened = open::open(&config.dir, config.clock.now())?;
+        let writer = writer::Writer::start(opened.connection, config.report.clone());
+        let reader = reader::Reader::start(opened.readers, writer.committed());
+        let syncer = Arc::new(syncer::Syncer::start(opened.wal, opened.checkpointer, &writer, &config));
+        let traces = sequence::Sequence::new("trace_ids", opened.trace_ids, writer.clone(), Arc::clone(&syncer));
+        let deliveries = sequence::Sequence::new("deliveries", opened.deliveries, writer.clone(), Arc::clone(&syncer));
+        let queue = queue::Queue::new(writer.clone(), reader.clone(), deliveries, config.clock);
+        let trace_ids = TraceIds::new(opened.trace_key);
+        let inner = Inner { writer, reader, syncer, queue, trace_ids, traces, _owner: opened.owner };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// `ctx.state`.
+    pub fn state(&self) -> Arc<dyn State> {
+        Arc::new(state::SqliteState { writer: self.inner.writer.clone(), reader: self.inner.reader.clone() })
+    }
+
+    /// `ctx.streams`.
+    pub fn streams(&self) -> Arc<dyn Streams> {
+        Arc::new(streams::SqliteStreams { writer: self.inner.writer.clone(), reader: self.inner.reader.clone() })
+    }
+
+    /// Events.
+    pub fn queue(&self) -> Arc<dyn EventQueue> {
+        Arc::new(self.inner.queue.clone())
+    }
+
+    /// Cron ticks.
+    pub fn cron(&self) -> Arc<dyn CronLock> {
+        Arc::new(cron::SqliteCron { writer: self.inner.writer.clone() })
+    }
+
+    /// Commits and syncs.
+    pub fn journal(&self) -> Arc<dyn Journal> {
+        Arc::clone(&self.inner.syncer) as Arc<dyn Journal>
+    }
+
+    /// A trace id that this store never gave before.
+    pub fn next_trace(&self) -> TraceId {
+        self.inner.trace_ids.nth(self.inner.traces.next())
+    }
+
+    /// The W3C context of a chain that began here.
+    pub fn start_parent(&self, trace: TraceId) -> TraceParent {
+        TraceParent::start(trace, &self.inner.trace_ids)
+    }
+
+    /// Commits and syncs what was handed in, and stops the threads. Later writes are refused.
+    pub async fn close(&self) -> Result<(), motia_ports::Error> {
+        let last = self.inner.writer.submit(|_| Ok(()));
+        last.done.await?;
+        self.inner.syncer.sync(last.mark).await?;
+        self.inner.writer.stop();
+        Ok(())
+    }
+}

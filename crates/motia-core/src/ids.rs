@@ -1,0 +1,127 @@
+//! Names and ids. Each is a type of its own, so that a topic cannot be passed where a step is meant.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The text as the user wrote it.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl<T: Into<Arc<str>>> From<T> for $name {
+            fn from(text: T) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+    };
+}
+
+name!(
+    /// The `name` of a step's config. Unique in a project; spaces and any other character are fine.
+    StepName
+);
+name!(
+    /// What events are emitted to and subscribed from. Any characters.
+    Topic
+);
+name!(
+    /// The `name` of a stream: `ctx.streams.<name>`.
+    StreamName
+);
+name!(
+    /// A flow: a label that groups steps in the Workbench.
+    FlowName
+);
+name!(
+    /// The first half of an address in state and streams, and the ordering key of a fifo event. Any characters.
+    GroupId
+);
+name!(
+    /// The second half of an address in state and streams. Any characters.
+    ItemKey
+);
+name!(
+    /// A source file, relative to the project's root, with `/` between folders. It names the file in every message.
+    SourcePath
+);
+
+/// The language of a source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// `.ts`, `.mts`, `.cts`: compiled, then run by Node.
+    TypeScript,
+    /// `.js`, `.mjs`, `.cjs`: compiled too, since imports are resolved by the same rules.
+    JavaScript,
+    /// `.py`.
+    Python,
+    /// `.rb`.
+    Ruby,
+}
+
+/// The program that runs files of a language: TypeScript and JavaScript share one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Runtime {
+    /// Node.js.
+    Node,
+    /// CPython.
+    Python,
+    /// CRuby.
+    Ruby,
+}
+
+impl Language {
+    /// Which runtime runs it.
+    pub fn runtime(self) -> Runtime {
+        match self {
+            Self::TypeScript | Self::JavaScript => Runtime::Node,
+            Self::Python => Runtime::Python,
+            Self::Ruby => Runtime::Ruby,
+        }
+    }
+}
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TypeScript => "TypeScript",
+            Self::JavaScript => "JavaScript",
+            Self::Python => "Python",
+            Self::Ruby => "Ruby",
+        })
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Ruby => "ruby",
+        })
+    }
+}

@@ -1,0 +1,105 @@
+use serde_json::json;
+
+use super::*;
+
+fn parse(config: Value) -> Result<Parsed<Step>, FieldError> {
+    Step::parse("steps/a.step.ts".into(), Language::TypeScript, &config)
+}
+
+#[test]
+fn the_documented_api_config_is_understood_whole() {
+    let parsed = parse(json!({
+        "type": "api", "name": "CreateUser", "path": "/users", "method": "POST", "emits": ["user.created"],
+        "description": "Creates a new user", "flows": ["user-management"],
+        "bodySchema": {"type": "object"}, "responseSchema": {"201": {"type": "object"}}, "middleware": 1,
+        "queryParams": [{"name": "invite", "description": "Invite code"}],
+        "virtualEmits": ["notification.sent"], "virtualSubscribes": ["user.invited"], "includeFiles": ["../../a.html"]
+    }))
+    .expect("understood");
+    assert_eq!(parsed.warnings, Vec::<String>::new());
+    let Trigger::Api(api) = &parsed.value.trigger else { panic!("not an api") };
+    assert_eq!((api.method, api.path.as_str()), (Method::Post, "/users"));
+    assert_eq!(api.query_params[0].name, "invite");
+    assert!(parsed.value.emits.allow(&"user.created".into()));
+    assert!(!parsed.value.emits.allow(&"user.deleted".into()));
+}
+
+#[test]
+fn absent_and_empty_emits_allow_any_topic() {
+    for config in [
+        json!({"type": "api", "name": "A", "path": "/a", "method": "GET"}),
+        json!({"type": "api", "name": "A", "path": "/a", "method": "GET", "emits": []}),
+    ] {
+        assert!(parse(config).expect("understood").value.emits.allow(&"anything".into()));
+    }
+}
+
+#[test]
+fn emits_may_carry_labels() {
+    let parsed = parse(json!({
+        "type": "cron", "name": "A", "cron": "* * * * *",
+        "emits": [{"topic": "a", "label": "Auto", "conditional": true}, {"topic": "b"}, "c"]
+    }))
+    .expect("understood");
+    let topics: Vec<_> = parsed.value.emits.declared().iter().map(|emit| emit.topic.as_str()).collect();
+    assert_eq!(topics, ["a", "b", "c"]);
+    assert!(parsed.value.emits.declared()[0].conditional);
+}
+
+#[test]
+fn queue_settings_have_the_documented_defaults() {
+    let parsed = parse(json!({"type": "event", "name": "A", "subscribes": ["t"]})).expect("understood");
+    let Trigger::Event(event) = parsed.value.trigger else { panic!("not an event") };
+    assert_eq!(event.queue, QueueConfig::default());
+    assert_eq!((event.queue.max_retries, event.queue.concurrency.get()), (3, 10));
+
+    let parsed = parse(json!({"type": "event", "name": "A", "subscribes": ["t"], "infrastructure": {
+        "handler": {"ram": 2048, "timeout": 60},
+        "queue": {"type": "fifo", "maxRetries": 0, "visibilityTimeout": 90, "delaySeconds": 2, "concurrency": 5}
+    }}))
+    .expect("understood");
+    let Trigger::Event(event) = parsed.value.trigger else { panic!("not an event") };
+    assert_eq!(event.queue.kind, QueueKind::Fifo);
+    assert_eq!(event.queue.max_retries, 0);
+    assert_eq!(event.queue.timeout, Some(Duration::from_secs(60)));
+    assert_eq!(event.queue.delay, Duration::from_secs(2));
+    assert_eq!(event.queue.concurrency.get(), 5);
+}
+
+#[test]
+fn small_slips_are_mended_and_said() {
+    let parsed = parse(json!({"type": "api", "name": "A", "path": "a", "method": "get", "compatibility_date": "x"}))
+        .expect("understood");
+    assert_eq!(
+        parsed.warnings,
+        ["method 'get' is read as 'GET'", "path 'a' is read as '/a'", "unknown member 'compatibility_date' is ignored"]
+    );
+}
+
+#[test]
+fn what_cannot_work_is_refused_with_the_member_and_the_mend() {
+    for (config, message) in [
+        (json!({"type": "api", "path": "/", "method": "GET"}), "name: is missing; it should be a string"),
+        (json!({"name": "A", "type": "http"}), "type: should be 'api', 'event', 'cron' or 'noop', but is 'http'"),
+        (
+            json!({"name": "A", "type": "api", "path": "/", "method": "FETCH"}),
+            "method: should be one of GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD, but is 'FETCH'",
+        ),
+        (
+            json!({"name": "A", "type": "event", "subscribes": []}),
+            "subscribes: is missing or empty; an event step needs at least one topic",
+        ),
+        (json!({"name": "A", "type": "cron"}), "cron: is missing; it should be a string"),
+        (
+            json!({"name": "A", "type": "event", "subscribes": ["t"], "infrastructure": {"queue": {"type": "lifo"}}}),
+            "infrastructure.queue.type: should be 'standard' or 'fifo', but is 'lifo'",
+        ),
+        (
+            json!({"name": "A", "type": "noop", "virtualEmits": [5]}),
+            "virtualEmits[0]: should be a topic or { topic, label, conditional }, but is the number 5",
+        ),
+        (json!("nonsense"), "config: should be an object, but is the string \"nonsense\""),
+    ] {
+        assert_eq!(parse(config).expect_err("refused").to_string(), message);
+    }
+}

@@ -1,0 +1,22 @@
+//! Commits apart from syncs: a commit survives a crash of processes, a sync survives a power cut (design.md P1).
+
+use crate::Pending;
+
+/// A place in a backend's history of writes. Marks grow in the order of the calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark(pub u64);
+
+impl Mark {
+    /// Before every write. What an invocation that wrote nothing has, and what backends without a journal of their own give.
+    pub const NONE: Self = Self(0);
+}
+
+/// The history of a backend.
+///
+/// 1. After `sync(m)` resolves to `Ok`, every write with a mark up to `m` survives a power cut.
+/// 2. A sync that failed is never retried: every waiter gets an error, now and later, and the engine stops.
+/// 3. `sync(Mark::NONE)` is ready at once.
+pub trait Journal: Send + Sync + 'static {
+    /// Waits until everything up to `mark` is safe.
+    fn sync(&self, mark: Mark) -> Pending<()>;
+}

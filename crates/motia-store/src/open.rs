@@ -1,0 +1,216 @@
+//! Opening: the owner lock, a look at the file before the first connection, the schema.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use motia_core::Timestamp;
+use rusqlite::{Connection, OpenFlags};
+
+use crate::sequence::BLOCK;
+
+/// `PRAGMA application_id`: "Mota".
+const APPLICATION_ID: u32 = 0x4d6f_7461;
+/// `PRAGMA user_version`: grows with the schema.
+const SCHEMA_VERSION: u32 = 1;
+const READERS: usize = 2;
+
+/// Why the store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another engine runs on this project.
+    #[error(
+        "another engine is running on this project (pid {pid}, lock {lock}); stop it first, or give this one its own --motia-dir"
+    )]
+    Owned {
+        /// The owner's process id, as it wrote it down.
+        pid: String,
+        /// The lock file.
+        lock: PathBuf,
+    },
+    /// The file is not a database of ours.
+    #[error("{file} is not a Motia store: {found}. It was left as it is; move it away, or use another --motia-dir")]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// What was found instead.
+        found: String,
+    },
+    /// The file was written by a newer version.
+    #[error("{file} has schema version {found}, but this version of motia reads up to {known}; use the newer motia")]
+    Newer {
+        /// The file.
+        file: PathBuf,
+        /// Its version.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// The folder or a file in it cannot be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite refused.
+    #[error("cannot open {file}: {source}")]
+    Sqlite {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+}
+
+/// "One engine per project": held as long as the store is open. A file of its own, since closing any descriptor of a
+/// database file would drop SQLite's own locks on it.
+pub(crate) struct OwnerLock {
+    _file: File,
+}
+
+/// Everything that [`open`] makes.
+pub(crate) struct Opened {
+    pub(crate) owner: OwnerLock,
+    pub(crate) connection: Connection,
+    pub(crate) readers: Vec<Connection>,
+    pub(crate) checkpointer: Connection,
+    /// The WAL, to sync it.
+    pub(crate) wal: File,
+    pub(crate) trace_key: [u8; 16],
+    /// First numbers of blocks that are reserved and on disk.
+    pub(crate) trace_ids: u64,
+    pub(crate) deliveries: u64,
+}
+
+pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
+    let io_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::Io { path, source }
+    };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error(dir))?;
+    let owner = own(dir)?;
+    let file = dir.join("motia.db");
+    let new = look(&file)?;
+    let sqlite = |source| OpenError::Sqlite { file: file.clone(), source };
+
+    if new {
+        // Made by us, so that nobody else can ever read it.
+        OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(io_error(&file))?;
+    }
+    let connection = connect(&file, false).map_err(sqlite)?;
+    if new {
+        create(&connection, now).map_err(sqlite)?;
+    }
+    connection
+        .execute_batch(
+            "UPDATE ticks SET outcome = 'interrupted', reason = 'the engine ended while it ran' WHERE outcome = 'running'",
+        )
+        .map_err(sqlite)?;
+    let trace_ids = reserve(&connection, "trace_ids").map_err(sqlite)?;
+    let deliveries = reserve(&connection, "deliveries").map_err(sqlite)?;
+    let trace_key =
+        connection.query_row("SELECT value FROM meta WHERE key = 'trace_key'", [], |row| row.get(0)).map_err(sqlite)?;
+    let wal_path = dir.join("motia.db-wal");
+    let wal = File::open(&wal_path).map_err(io_error(&wal_path))?;
+    wal.sync_data().map_err(io_error(&wal_path))?;
+    let readers = (0..READERS).map(|_| connect(&file, true)).collect::<Result<_, _>>().map_err(sqlite)?;
+    let checkpointer = connect(&file, false).map_err(sqlite)?;
+    Ok(Opened { owner, connection, readers, checkpointer, wal, trace_key, trace_ids, deliveries })
+}
+
+fn own(dir: &Path) -> Result<OwnerLock, OpenError> {
+    let path = dir.join("engine.lock");
+    let failed = |source| OpenError::Io { path: path.clone(), source };
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(fs::TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            // The pid only helps the message.
+            let _ = file.read_to_string(&mut pid);
+            let pid = if pid.trim().is_empty() { "unknown".into() } else { pid.trim().to_owned() };
+            return Err(OpenError::Owned { pid, lock: path });
+        }
+        Err(fs::TryLockError::Error(source)) => return Err(failed(source)),
+    }
+    file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(failed)?;
+    Ok(OwnerLock { _file: file })
+}
+
+/// Looks at the file before SQLite does: a foreign or damaged file is never touched. Answers whether it is to be made.
+fn look(file: &Path) -> Result<bool, OpenError> {
+    let mut header = Vec::new();
+    match File::open(file) {
+        Ok(open) => {
+            open.take(100)
+                .read_to_end(&mut header)
+                .map_err(|source| OpenError::Io { path: file.to_owned(), source })?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(source) => return Err(OpenError::Io { path: file.to_owned(), source }),
+    }
+    if header.is_empty() {
+        return Ok(true);
+    }
+    let foreign = |found: &str| OpenError::Foreign { file: file.to_owned(), found: found.to_owned() };
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(foreign("it is not an SQLite database"));
+    }
+    let number = |at: usize| header.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);
+    let (Some(version), Some(application)) = (number(60), number(68)) else { return Err(foreign("it is cut off")) };
+    if application != APPLICATION_ID {
+        return Err(foreign("it is an SQLite database of another program"));
+    }
+    if version > SCHEMA_VERSION {
+        return Err(OpenError::Newer { file: file.to_owned(), found: version, known: SCHEMA_VERSION });
+    }
+    Ok(false)
+}
+
+fn connect(file: &Path, read_only: bool) -> Result<Connection, rusqlite::Error> {
+    let mode = if read_only { OpenFlags::SQLITE_OPEN_READ_ONLY } else { OpenFlags::SQLITE_OPEN_READ_WRITE };
+    let connection = Connection::open_with_flags(file, mode | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    connection.busy_timeout(Duration::from_secs(5))?;
+    if !read_only {
+        // In this order: auto_vacuum has no effect once the file has pages, and nothing is written before it is set.
+        connection.execute_batch(
+            "PRAGMA auto_vacuum = INCREMENTAL;
+             PRAGMA journal_mode = WAL;
+             PRAGMA synchronous = NORMAL;
+             PRAGMA wal_autocheckpoint = 0;",
+        )?;
+    }
+    Ok(connection)
+}
+
+/// Makes the schema, in one transaction with the marks by which the next start knows the file.
+fn create(connection: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
+    connection.execute_batch(&format!(
+        "BEGIN; {schema}
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};
+         INSERT INTO meta VALUES ('trace_key', randomblob(16)), ('trace_ids', 0), ('deliveries', 1),
+             ('created', {now});
+         COMMIT; PRAGMA wal_checkpoint(TRUNCATE);",
+        schema = include_str!("schema.sql"),
+        now = now.as_millis(),
+    ))
+}
+
+/// Reserves the next block of a sequence; answers with its first number.
+fn reserve(connection: &Connection, key: &str) -> Result<u64, rusqlite::Error> {
+    let first: i64 = connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))?;
+    connection.execute("UPDATE meta SET value = ?2 WHERE key = ?1", (key, first + BLOCK.cast_signed()))?;
+    Ok(first.cast_unsigned())
+}

@@ -1,0 +1,201 @@
+//! The one thread that writes. Whatever was handed in while a commit ran goes into the next one together.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+
+use motia_core::record::Level;
+use motia_ports::{Error, Mark, Write};
+use parking_lot::Mutex;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{oneshot, watch};
+
+use crate::Reporter;
+
+/// Most operations in one transaction: bounds how long the first of them waits.
+const BATCH: usize = 1024;
+
+/// Tells an operation's waiter how the commit went.
+type Finish = Box<dyn FnOnce(Result<(), Error>) + Send>;
+/// Runs an operation inside the open transaction; without one, the operation is given up and only its waiter is to be told.
+type Act = Box<dyn FnOnce(Option<&Connection>) -> Finish + Send>;
+
+struct Job {
+    mark: u64,
+    act: Act,
+}
+
+/// A handle on the writer thread.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    inbox: Arc<Mutex<Inbox>>,
+    committed: watch::Receiver<u64>,
+}
+
+struct Inbox {
+    /// The mark of the last job handed in. Under the same lock as the channel, so marks grow along the channel.
+    last: u64,
+    jobs: Option<mpsc::Sender<Job>>,
+}
+
+impl Writer {
+    pub(crate) fn start(connection: Connection, report: Reporter) -> Self {
+        let (jobs, inbox) = mpsc::channel();
+        let (committed, watch) = watch::channel(0);
+        thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || run(&connection, &inbox, &committed, &report))
+            .expect("the system can start a thread");
+        Self { inbox: Arc::new(Mutex::new(Inbox { last: 0, jobs: Some(jobs) })), committed: watch }
+    }
+
+    /// The mark of the newest committed write.
+    pub(crate) fn committed(&self) -> watch::Receiver<u64> {
+        self.committed.clone()
+    }
+
+    /// No further jobs; those handed in are still committed.
+    pub(crate) fn stop(&self) {
+        self.inbox.lock().jobs = None;
+    }
+
+    /// Hands in an operation of a single statement: if it fails, it alone is undone.
+    pub(crate) fn submit<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+    ) -> Write<T> {
+        self.submit_then(act, |_| {})
+    }
+
+    /// Hands in an operation of several statements: all of them, or none.
+    pub(crate) fn submit_atomic<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Write<T> {
+        self.submit_then(move |connection| in_savepoint(connection, act), then)
+    }
+
+    /// Hands in an operation. `then` runs on the writer thread once it is committed, before its waiter is told, in the order of
+    /// the operations: what is kept in memory about the store changes there.
+    pub(crate) fn submit_then<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
+        then: impl FnOnce(&T) + Send + 'static,
+    ) -> Write<T> {
+        let (tell, told) = oneshot::channel();
+        let act: Act = Box::new(move |connection| {
+            let outcome =
+                connection.map_or(Err(Error::Closed), |connection| act(connection).map_err(|error| failed(&error)));
+            Box::new(move |commit| {
+                let outcome = commit.and(outcome);
+                if let Ok(value) = &outcome {
+                    then(value);
+                }
+                // Nobody may be waiting any more.
+                let _ = tell.send(outcome);
+            })
+        });
+        let mark = {
+            let mut inbox = self.inbox.lock();
+            inbox.last += 1;
+            let mark = inbox.last;
+            // A refused job drops `tell`, which its waiter sees as `Closed`.
+            if let Some(jobs) = &inbox.jobs {
+                let _ = jobs.send(Job { mark, act });
+            }
+            Mark(mark)
+        };
+        Write { mark, done: Box::pin(async move { told.await.unwrap_or(Err(Error::Closed)) }) }
+    }
+}
+
+fn run(connection: &Connection, inbox: &mpsc::Receiver<Job>, committed: &watch::Sender<u64>, report: &Reporter) {
+    let mut batch = VecDeque::with_capacity(BATCH);
+    while let Ok(first) = inbox.recv() {
+        batch.push_back(first);
+        while batch.len() < BATCH
+            && let Ok(job) = inbox.try_recv()
+        {
+            batch.push_back(job);
+        }
+        let last = batch.back().map_or(0, |job| job.mark);
+        commit(
+            connection,
+            &mut batch,
+            || {
+                committed.send_replace(last);
+            },
+            report,
+        );
+    }
+}
+
+fn commit(connection: &Connection, batch: &mut VecDeque<Job>, committed: impl FnOnce(), report: &Reporter) {
+    let mut finishes: Vec<Finish> = Vec::with_capacity(batch.len());
+    let outcome = begin(connection, report).and_then(|()| {
+        while let Some(job) = batch.pop_front() {
+            finishes.push((job.act)(Some(connection)));
+            // A full disk or a failed read makes SQLite roll the whole transaction back by itself.
+            if connection.is_autocommit() {
+                return Err(Error::Failed("the transaction was rolled back; is the disk full?".into()));
+            }
+        }
+        connection.execute_batch("COMMIT").map_err(|error| failed(&error))
+    });
+    match &outcome {
+        Ok(()) => committed(),
+        Err(error) => {
+            if !connection.is_autocommit() {
+                // If even this fails there is nothing left to undo.
+                let _ = connection.execute_batch("ROLLBACK");
+            }
+            report(Level::Error, format!("a commit of {} writes failed: {error}", finishes.len() + batch.len()));
+        }
+    }
+    // Operations that were not reached get the same error.
+    finishes.extend(batch.drain(..).map(|job| (job.act)(None)));
+    for finish in finishes {
+        finish(outcome.clone());
+    }
+}
+
+/// Takes the write lock. Someone else's transaction (the sqlite3 shell) makes us wait, and say so.
+fn begin(connection: &Connection, report: &Reporter) -> Result<(), Error> {
+    loop {
+        match connection.execute_batch("BEGIN IMMEDIATE") {
+            Ok(()) => return Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => report(
+                Level::Warn,
+                "another program is writing to motia.db (a sqlite3 shell with an open transaction?): waiting for it"
+                    .into(),
+            ),
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+}
+
+fn in_savepoint<T>(
+    connection: &Connection,
+    act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
+) -> Result<T, rusqlite::Error> {
+    connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+    let outcome = act(connection);
+    if outcome.is_err() && !connection.is_autocommit() {
+        connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
+    }
+    if !connection.is_autocommit() {
+        connection.prepare_cached("RELEASE operation")?.execute([])?;
+    }
+    outcome
+}
+
+/// SQLite's error in the words of the ports.
+pub(crate) fn failed(error: &rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::Failed("the disk is full".into()),
+        Some(ErrorCode::TooBig) => Error::TooLarge { what: "a value", bytes: 0, limit: 1_000_000_000 },
+        _ => Error::Failed(error.to_string()),
+    }
+}
