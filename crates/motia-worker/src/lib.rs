@@ -1,1 +1,31 @@
-//! The frame codec, worker processes and their pools.
+//! Worker processes: the frames that they and the engine exchange, how they are launched, and their pools.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`frame`] | the codec of `sdk/protocol`: bytes to frames and back |
+//! | [`message`] | what frames mean: calls, results, operations, logs |
+//! | [`host`] | what workers ask of the engine: operations, log lines |
+//! | [`connection`] | one worker's connection: calls in flight, chunked bodies, windows |
+//! | [`launcher`] | how a worker process starts, so that it ends with the engine |
+//! | [`process`] | a worker process, and the thread that all of them descend from |
+//! | [`loading`] | importing a project's files into a fresh worker, whatever they do |
+//! | [`pool`] | the workers of one runtime: which serves, which stands by, which finishes |
+//!
+//! The engine is one side, the SDKs in `sdk/` are the other. `sdk/protocol/README.md` is the contract between them.
+
+pub mod connection;
+pub mod frame;
+pub mod host;
+pub mod launcher;
+pub mod loading;
+
+pub mod message;
+pub mod pool;
+
+pub mod process;
+
+pub use connection::{CallError, CallHandle, CallOutcome, CutOff, ResultBody};
+pub use host::{Host, Origin};
+pub use loading::{Failure, Imported, LoadReport, Plan, PlannedFile};
+pub use message::{CallKind, Content, Operation, OperationError, RequestHead};
+pub use pool::{Class, Loaded, Place, Pool, PoolConfig, Unavailable};

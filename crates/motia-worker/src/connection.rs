@@ -1,0 +1,398 @@
+//! One worker's connection: many calls in flight, writes coalesced, long bodies in chunks with a window each.
+
+mod receive;
+mod send;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use motia_core::ids::Runtime;
+use motia_core::{SourcePath, StreamName, TraceId};
+use parking_lot::Mutex;
+use tokio::net::UnixStream;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio_util::task::TaskTracker;
+
+use crate::frame::{ANSWER, Kind};
+use crate::host::Host;
+use crate::message::{CallKind, HandlerError, Hello, LoadFile, ResultMeta, write_call};
+use receive::Receiving;
+use send::{Outbox, Sending};
+
+/// A handle on a worker's connection.
+pub struct Connection<H: Host> {
+    shared: Arc<Shared<H>>,
+}
+
+impl<H: Host> Clone for Connection<H> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+struct Shared<H: Host> {
+    runtime: Runtime,
+    host: Arc<H>,
+    tasks: TaskTracker,
+    outbox: Outbox,
+    state: Mutex<State<H>>,
+    /// Wakes whoever waits for the last call to end.
+    settled: Notify,
+    /// How the connection ended.
+    ended: watch::Sender<Option<End>>,
+}
+
+/// How a connection ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By the worker: its process died, or it broke the protocol.
+    Worker(String),
+    /// By the engine, and why.
+    Engine(String),
+}
+
+struct State<H: Host> {
+    last_call: u32,
+    calls: HashMap<u32, Running<H>>,
+    /// Our messages whose bodies are not sent whole: by whether they are answers, and id.
+    sending: HashMap<(bool, u32), Sending>,
+    /// Their messages whose bodies have not come whole.
+    receiving: HashMap<(bool, u32), Receiving>,
+    ended: bool,
+}
+
+/// A call that has not been answered whole.
+struct Running<H: Host> {
+    context: Arc<H::Call>,
+    answer: Option<oneshot::Sender<Result<CallOutcome, CallError>>>,
+    /// Given back when the call is over: its place among the worker's calls.
+    _place: Box<dyn Send>,
+}
+
+/// What a worker says while it loads files.
+#[derive(Debug)]
+pub enum LoadEvent {
+    /// The runtime is up.
+    Hello(Hello),
+    /// A file's import begins.
+    Importing(SourcePath),
+    /// A file was imported.
+    Imported {
+        /// Which.
+        source: SourcePath,
+        /// Its config as JSON.
+        config: Bytes,
+        /// Whether it exports a handler.
+        handler: bool,
+        /// What was odd about the config.
+        warnings: Vec<String>,
+    },
+    /// A file was not imported.
+    Refused {
+        /// Which.
+        source: SourcePath,
+        /// Why.
+        error: HandlerError,
+    },
+    /// All files have been answered.
+    Ready,
+}
+
+/// How a call ended well: the worker answered.
+#[derive(Debug)]
+pub struct CallOutcome {
+    /// What it said.
+    pub meta: ResultMeta,
+    /// The response's body.
+    pub body: ResultBody,
+}
+
+/// Why a call has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The worker's process ended, or broke the protocol and was ended.
+    #[error("the {runtime} worker ended while the handler ran: {reason}")]
+    WorkerEnded {
+        /// Which runtime.
+        runtime: Runtime,
+        /// How, for people.
+        reason: String,
+    },
+    /// The engine ended the worker: the handler is not to blame.
+    #[error("the handler was cut off: {reason}")]
+    CutOff {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// A response's body as it comes.
+#[derive(Debug)]
+pub struct ResultBody {
+    first: Bytes,
+    rest: Option<Rest>,
+}
+
+#[derive(Debug)]
+struct Rest {
+    chunks: mpsc::UnboundedReceiver<Result<Bytes, CutOff>>,
+    window: Box<dyn WindowGrant>,
+    ended: bool,
+}
+
+/// The rest of a body did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the worker did not send the rest of the body")]
+pub struct CutOff;
+
+trait WindowGrant: Send + Sync + std::fmt::Debug {
+    /// The reader took bytes in.
+    fn grant(&self, bytes: usize);
+    /// The reader is gone: the handler may stop, and what it still sends is thrown away.
+    fn abandon(&self);
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.chunks.close();
+        if !self.ended {
+            self.window.abandon();
+        }
+    }
+}
+
+impl ResultBody {
+    /// The body, if all of it is here already.
+    pub fn whole(&self) -> Option<&Bytes> {
+        self.rest.is_none().then_some(&self.first)
+    }
+
+    /// The next bytes; `None` at the end.
+    pub async fn next(&mut self) -> Option<Result<Bytes, CutOff>> {
+        if !self.first.is_empty() {
+            return Some(Ok(std::mem::take(&mut self.first)));
+        }
+        let rest = self.rest.as_mut()?;
+        match rest.chunks.recv().await {
+            Some(Ok(bytes)) => {
+                rest.window.grant(bytes.len());
+                Some(Ok(bytes))
+            }
+            end => {
+                rest.ended = true;
+                end
+            }
+        }
+    }
+}
+
+/// A call in flight. Dropping it before it is answered cancels it.
+pub struct CallHandle<H: Host> {
+    id: u32,
+    connection: Connection<H>,
+    answer: oneshot::Receiver<Result<CallOutcome, CallError>>,
+    answered: bool,
+}
+
+impl<H: Host> CallHandle<H> {
+    /// Waits for the answer.
+    pub async fn outcome(&mut self) -> Result<CallOutcome, CallError> {
+        let outcome = (&mut self.answer).await;
+        self.answered = true;
+        outcome.unwrap_or_else(|_| Err(self.connection.ended_error()))
+    }
+
+    /// Aborts the handler's signal. The handler may still answer.
+    pub fn cancel(&self, reason: &'static str) {
+        let meta = format!(r#"{{"reason":"{reason}"}}"#);
+        self.connection.shared.send(Kind::Cancel, 0, self.id, meta.as_bytes(), Bytes::new());
+    }
+}
+
+impl<H: Host> Drop for CallHandle<H> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.cancel("disconnect");
+        }
+    }
+}
+
+impl<H: Host> Connection<H> {
+    /// Takes over the stream. The receiver gets what the worker says while it loads; it closes when the connection ends.
+    pub fn start(
+        stream: UnixStream,
+        runtime: Runtime,
+        host: Arc<H>,
+        tasks: TaskTracker,
+    ) -> (Self, mpsc::UnboundedReceiver<LoadEvent>) {
+        let state = State {
+            last_call: 0,
+            calls: HashMap::new(),
+            sending: HashMap::new(),
+            receiving: HashMap::new(),
+            ended: false,
+        };
+        let shared = Arc::new(Shared {
+            runtime,
+            host,
+            tasks: tasks.clone(),
+            outbox: Outbox::default(),
+            state: Mutex::new(state),
+            settled: Notify::new(),
+            ended: watch::Sender::new(None),
+        });
+        let (events, loading) = mpsc::unbounded_channel();
+        let (read, write) = stream.into_split();
+        let (reader, writer) = (Arc::clone(&shared), Arc::clone(&shared));
+        tasks.spawn(async move {
+            let why = receive::run(&reader, read, events).await;
+            reader.end(End::Worker(why));
+        });
+        tasks.spawn(async move { writer.outbox.run(write).await });
+        (Self { shared }, loading)
+    }
+
+    /// Calls a handler. `place` is given back when the call is over.
+    pub fn call(
+        &self,
+        source: &SourcePath,
+        trace: TraceId,
+        kind: &CallKind,
+        body: Bytes,
+        context: Arc<H::Call>,
+        place: Box<dyn Send>,
+    ) -> CallHandle<H> {
+        let mut meta = BytesMut::with_capacity(512);
+        write_call(&mut meta, source, trace, kind);
+        let (answer, answered) = oneshot::channel();
+        let id = {
+            let mut state = self.shared.state.lock();
+            let id = state.free_call_id();
+            if !state.ended {
+                state.calls.insert(id, Running { context, answer: Some(answer), _place: place });
+            }
+            id
+        };
+        self.shared.send(Kind::Call, 0, id, &meta, body);
+        CallHandle { id, connection: self.clone(), answer: answered, answered: false }
+    }
+
+    /// Asks the worker to import files.
+    pub fn load(&self, root: &std::path::Path, files: &[LoadFile]) {
+        let meta = serde_json::json!({ "root": root }).to_string();
+        // Paths that are not UTF-8 were refused by discovery.
+        let body = serde_json::to_vec(files).unwrap_or_default();
+        self.shared.send(Kind::Load, 0, 0, meta.as_bytes(), body.into());
+    }
+
+    /// Tells the worker the names of all streams.
+    pub fn streams(&self, names: &[StreamName]) {
+        let body = serde_json::to_vec(names).unwrap_or_default();
+        self.shared.send(Kind::Streams, 0, 0, b"", body.into());
+    }
+
+    /// Says that no further call will come.
+    pub fn stop(&self) {
+        self.shared.send(Kind::Stop, 0, 0, b"", Bytes::new());
+    }
+
+    /// How many calls are in flight.
+    pub fn running(&self) -> usize {
+        self.shared.state.lock().calls.len()
+    }
+
+    /// Waits until no call is in flight.
+    pub async fn settled(&self) {
+        loop {
+            let settled = self.shared.settled.notified();
+            if self.running() == 0 {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// Waits for the end of the connection and says how it came.
+    pub async fn ended(&self) -> End {
+        let mut ended = self.shared.ended.subscribe();
+        let end = ended.wait_for(Option::is_some).await.ok().and_then(|end| end.clone());
+        end.unwrap_or_else(|| End::Engine("the connection was closed".into()))
+    }
+
+    /// Ends the connection from this side: calls in flight are cut off.
+    pub fn end(&self, why: &str) {
+        self.shared.end(End::Engine(why.to_owned()));
+    }
+
+    fn ended_error(&self) -> CallError {
+        let end = self.shared.ended.borrow().clone();
+        end.unwrap_or_else(|| End::Engine("the connection was closed".into())).error(self.shared.runtime)
+    }
+}
+
+impl End {
+    fn error(self, runtime: Runtime) -> CallError {
+        match self {
+            Self::Worker(reason) => CallError::WorkerEnded { runtime, reason },
+            Self::Engine(reason) => CallError::CutOff { reason },
+        }
+    }
+}
+
+impl<H: Host> State<H> {
+    fn free_call_id(&mut self) -> u32 {
+        loop {
+            self.last_call = self.last_call.wrapping_add(1);
+            // 0 belongs to messages without a number.
+            if self.last_call != 0 && !self.calls.contains_key(&self.last_call) {
+                return self.last_call;
+            }
+        }
+    }
+}
+
+impl<H: Host> Shared<H> {
+    /// The call is over: its place is free.
+    fn finish(&self, id: u32) {
+        let settled = {
+            let mut state = self.state.lock();
+            state.calls.remove(&id);
+            state.calls.is_empty()
+        };
+        if settled {
+            self.settled.notify_waiters();
+        }
+    }
+
+    /// Ends the connection once: every call in flight is answered with how it ended.
+    fn end(&self, end: End) {
+        let calls = {
+            let mut state = self.state.lock();
+            if std::mem::replace(&mut state.ended, true) {
+                return;
+            }
+            state.sending.clear();
+            state.receiving.clear();
+            std::mem::take(&mut state.calls)
+        };
+        self.outbox.close();
+        self.ended.send_replace(Some(end.clone()));
+        for mut running in calls.into_values() {
+            if let Some(answer) = running.answer.take() {
+                // Whoever asked may have gone.
+                let _ = answer.send(Err(end.clone().error(self.runtime)));
+            }
+        }
+        self.settled.notify_waiters();
+    }
+}
+
+/// The `flags` bit of a message.
+fn answer_bit(answer: bool) -> u8 {
+    if answer { ANSWER } else { 0 }
+}
+
+#[cfg(test)]
+#[path = "connection_tests.rs"]
+mod tests;

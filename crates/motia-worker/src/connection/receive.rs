@@ -1,0 +1,284 @@
+//! The receiving half: frames to calls, operations, logs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use motia_core::SourcePath;
+use motia_core::record::Level;
+use serde::Deserialize;
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::mpsc;
+
+use super::{CallOutcome, CutOff, LoadEvent, Rest, ResultBody, Shared, State, WindowGrant};
+use crate::frame::{ANSWER, Frame, Kind, MORE, WINDOW, decode};
+use crate::host::{Host, Origin};
+use crate::message::{FileMeta, HandlerError, LogMeta, OperationError, OperationMeta, ResultMeta, WorkerLog};
+
+/// A message whose body has not come whole.
+pub(super) enum Receiving {
+    /// It is collected, then handled.
+    Whole { first: Frame, body: BytesMut },
+    /// It is passed on as it comes.
+    Stream {
+        chunks: mpsc::UnboundedSender<Result<Bytes, CutOff>>,
+        /// Bytes that the worker is ahead of the reader.
+        ahead: Arc<AtomicUsize>,
+    },
+}
+
+/// Reads until the stream ends or breaks the protocol; answers with why.
+pub(super) async fn run<H: Host>(
+    shared: &Arc<Shared<H>>,
+    mut stream: OwnedReadHalf,
+    events: mpsc::UnboundedSender<LoadEvent>,
+) -> String {
+    let mut buffer = BytesMut::with_capacity(128 << 10);
+    loop {
+        match stream.read_buf(&mut buffer).await {
+            Ok(0) => return "its process ended".into(),
+            Ok(_) => {}
+            Err(error) => return format!("its connection broke: {error}"),
+        }
+        loop {
+            match decode(&mut buffer) {
+                Ok(Some(frame)) => {
+                    if let Err(breach) = shared.receive(frame, &events) {
+                        return format!("it broke the protocol: {breach}");
+                    }
+                }
+                Ok(None) => break,
+                Err(breach) => return format!("it broke the protocol: {breach}"),
+            }
+        }
+        if buffer.capacity() - buffer.len() < 16 << 10 {
+            buffer.reserve(128 << 10);
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct WindowMeta {
+    bytes: usize,
+}
+
+/// Gives a worker more window as a response's reader takes its chunks.
+struct Grants<H: Host> {
+    shared: Weak<Shared<H>>,
+    call: u32,
+    ahead: Arc<AtomicUsize>,
+}
+
+impl<H: Host> std::fmt::Debug for Grants<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Grants").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+impl<H: Host> WindowGrant for Grants<H> {
+    fn grant(&self, bytes: usize) {
+        self.ahead.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(shared) = self.shared.upgrade() {
+            shared.grant(true, self.call, bytes);
+        }
+    }
+
+    fn abandon(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.send(Kind::Cancel, 0, self.call, br#"{"reason":"disconnect"}"#, Bytes::new());
+            self.ahead.store(0, Ordering::Relaxed);
+            shared.grant(true, self.call, u32::MAX as usize);
+        }
+    }
+}
+
+fn meta<'a, T: Deserialize<'a>>(frame: &'a Frame) -> Result<T, String> {
+    let text: &[u8] = if frame.meta.is_empty() { b"{}" } else { &frame.meta };
+    serde_json::from_slice(text).map_err(|error| format!("the meta of a {:?} frame: {error}", frame.kind))
+}
+
+impl<H: Host> Shared<H> {
+    fn receive(self: &Arc<Self>, frame: Frame, events: &mpsc::UnboundedSender<LoadEvent>) -> Result<(), String> {
+        match frame.kind {
+            Kind::Data => return self.more(&frame, events),
+            Kind::Abort => {
+                let receiving = self.state.lock().receiving.remove(&(frame.flags & ANSWER != 0, frame.id));
+                if let Some(Receiving::Stream { chunks, .. }) = receiving {
+                    let _ = chunks.send(Err(CutOff));
+                    self.finish(frame.id);
+                }
+                return Ok(());
+            }
+            Kind::Window => {
+                let WindowMeta { bytes } = meta(&frame)?;
+                self.window(frame.flags & ANSWER != 0, frame.id, bytes);
+                return Ok(());
+            }
+            Kind::Result => return self.result(frame),
+            _ => {}
+        }
+        if frame.flags & MORE == 0 {
+            return self.message(frame, events);
+        }
+        self.grant(false, frame.id, frame.body.len());
+        let body = BytesMut::from(&frame.body[..]);
+        let key = (false, frame.id);
+        self.state.lock().receiving.insert(key, Receiving::Whole { first: frame, body });
+        Ok(())
+    }
+
+    /// The next bytes of a message.
+    fn more(self: &Arc<Self>, frame: &Frame, events: &mpsc::UnboundedSender<LoadEvent>) -> Result<(), String> {
+        let answer = frame.flags & ANSWER != 0;
+        let last = frame.flags & MORE == 0;
+        let whole = {
+            let mut state = self.state.lock();
+            match state.receiving.get_mut(&(answer, frame.id)) {
+                None => return Ok(()), // Its call is over; the rest is of no interest.
+                Some(Receiving::Whole { body, .. }) => body.extend_from_slice(&frame.body),
+                Some(Receiving::Stream { chunks, ahead }) => {
+                    // A reader that is gone has given all the window there is: its rest is thrown away.
+                    if chunks.send(Ok(frame.body.clone())).is_ok()
+                        && ahead.fetch_add(frame.body.len(), Ordering::Relaxed) + frame.body.len() > WINDOW
+                    {
+                        return Err("a body ran ahead of its window".into());
+                    }
+                }
+            }
+            if last { state.receiving.remove(&(answer, frame.id)) } else { None }
+        };
+        match whole {
+            Some(Receiving::Whole { first, body }) => {
+                self.message(Frame { flags: first.flags & !MORE, body: body.freeze(), ..first }, events)
+            }
+            Some(Receiving::Stream { .. }) => {
+                self.finish(frame.id);
+                Ok(())
+            }
+            None => {
+                let collected =
+                    matches!(self.state.lock().receiving.get(&(answer, frame.id)), Some(Receiving::Whole { .. }));
+                if collected {
+                    self.grant(answer, frame.id, frame.body.len());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// A message whose body is here whole.
+    fn message(self: &Arc<Self>, frame: Frame, events: &mpsc::UnboundedSender<LoadEvent>) -> Result<(), String> {
+        let event = match frame.kind {
+            Kind::Op => return self.operation(frame),
+            Kind::Log => return self.log(frame),
+            Kind::Hello => LoadEvent::Hello(meta(&frame)?),
+            Kind::Importing => LoadEvent::Importing(meta::<FileMeta>(&frame)?.file),
+            Kind::Imported => {
+                let FileMeta { file, handler, warnings } = meta(&frame)?;
+                LoadEvent::Imported { source: file, config: frame.body, handler, warnings }
+            }
+            Kind::Refused => {
+                let error = serde_json::from_slice(&frame.body)
+                    .unwrap_or_else(|_| HandlerError::new(String::from_utf8_lossy(&frame.body)));
+                LoadEvent::Refused { source: meta::<FileMeta>(&frame)?.file, error }
+            }
+            Kind::Ready => LoadEvent::Ready,
+            // Frames that only the engine sends: nothing of ours answers them.
+            _ => return Ok(()),
+        };
+        // Nobody listens any more once loading is over.
+        let _ = events.send(event);
+        Ok(())
+    }
+
+    fn result(self: &Arc<Self>, frame: Frame) -> Result<(), String> {
+        let result: ResultMeta = meta(&frame)?;
+        let (id, more) = (frame.id, frame.flags & MORE != 0);
+        let (answer, rest) = {
+            let mut state = self.state.lock();
+            let Some(running) = state.calls.get_mut(&id) else { return Ok(()) };
+            let answer = running.answer.take();
+            let rest = more.then(|| {
+                let (chunks, stream) = mpsc::unbounded_channel();
+                let ahead = Arc::new(AtomicUsize::new(0));
+                let window = Grants { shared: Arc::downgrade(self), call: id, ahead: Arc::clone(&ahead) };
+                state.receiving.insert((true, id), Receiving::Stream { chunks, ahead });
+                Rest { chunks: stream, window: Box::new(window), ended: false }
+            });
+            (answer, rest)
+        };
+        if more {
+            self.grant(true, id, frame.body.len());
+        } else {
+            self.finish(id);
+        }
+        if let Some(answer) = answer {
+            // Whoever asked may have gone.
+            let _ = answer.send(Ok(CallOutcome { meta: result, body: ResultBody { first: frame.body, rest } }));
+        }
+        Ok(())
+    }
+
+    fn operation(self: &Arc<Self>, frame: Frame) -> Result<(), String> {
+        let request: OperationMeta = meta(&frame)?;
+        let origin = self.state.lock().origin(request.call, request.trace, request.step.clone());
+        let Some(origin) = origin else {
+            self.reply(frame.id, Err(unknown_call()));
+            return Ok(());
+        };
+        let mut answer = match request.operation() {
+            Ok(operation) => self.host.operation(origin, operation, frame.body),
+            Err(error) => {
+                self.reply(frame.id, Err(error));
+                return Ok(());
+            }
+        };
+        // Many answers are there at once; only the others need a task.
+        match (&mut answer).now_or_never() {
+            Some(reply) => self.reply(frame.id, reply),
+            None => {
+                let shared = Arc::clone(self);
+                self.tasks.spawn(async move { shared.reply(frame.id, answer.await) });
+            }
+        }
+        Ok(())
+    }
+
+    fn reply(&self, id: u32, reply: Result<Bytes, OperationError>) {
+        match reply {
+            Ok(value) => self.send(Kind::Reply, 0, id, b"", value),
+            Err(error) => {
+                let meta = serde_json::json!({ "error": error }).to_string();
+                self.send(Kind::Reply, 0, id, meta.as_bytes(), Bytes::new());
+            }
+        }
+    }
+
+    fn log(&self, frame: Frame) -> Result<(), String> {
+        let LogMeta { level, message, call, trace, step } = meta(&frame)?;
+        let origin = self.state.lock().origin(call, trace, step);
+        let level = level.parse().unwrap_or(Level::Info);
+        self.host.log(origin, WorkerLog { level, message, details: frame.body });
+        Ok(())
+    }
+}
+
+impl<H: Host> State<H> {
+    fn origin(
+        &self,
+        call: Option<u32>,
+        trace: Option<motia_core::TraceId>,
+        source: Option<SourcePath>,
+    ) -> Option<Origin<H::Call>> {
+        if let (Some(trace), Some(source)) = (trace, source) {
+            return Some(Origin::Late { trace, source });
+        }
+        Some(Origin::Call(Arc::clone(&self.calls.get(&call?)?.context)))
+    }
+}
+
+fn unknown_call() -> OperationError {
+    OperationError { code: "unknown-call", message: "the operation belongs to no call that the engine knows".into() }
+}

@@ -1,0 +1,75 @@
+use serde_json::Value;
+
+use super::*;
+
+fn unhex(text: &str) -> Vec<u8> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).expect("hex"), 16).expect("hex"))
+        .collect()
+}
+
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("../../../sdk/protocol/frames.json")).expect("frames.json is JSON")
+}
+
+#[test]
+fn the_golden_vectors_decode_and_encode() {
+    let vectors = vectors();
+    let valid = vectors["valid"].as_array().expect("a list");
+    assert!(valid.len() >= 15, "every kind has a vector");
+    for vector in valid {
+        let (name, bytes) = (&vector["name"], unhex(vector["hex"].as_str().expect("hex")));
+        let expected = &vector["frame"];
+        let mut buffer = BytesMut::from(&bytes[..]);
+        let frame = decode(&mut buffer).expect("valid").unwrap_or_else(|| panic!("{name} is not whole"));
+        assert!(buffer.is_empty(), "{name} leaves bytes behind");
+        assert_eq!(u64::from(frame.kind as u8), expected["kind"], "{name}");
+        assert_eq!(u64::from(frame.flags), expected["flags"], "{name}");
+        assert_eq!(u64::from(frame.id), expected["id"], "{name}");
+        let meta: &[u8] = if frame.meta.is_empty() { b"{}" } else { &frame.meta };
+        assert_eq!(serde_json::from_slice::<Value>(meta).expect("JSON"), expected["meta"], "{name}");
+        assert_eq!(frame.body, unhex(expected["body_hex"].as_str().expect("hex")), "{name}");
+        let mut again = BytesMut::new();
+        encode(&mut again, frame.kind, frame.flags, frame.id, &frame.meta, &frame.body);
+        assert_eq!(again, bytes, "{name} encodes to the same bytes");
+    }
+}
+
+#[test]
+fn the_golden_breaches_are_refused() {
+    let vectors = vectors();
+    let invalid = vectors["invalid"].as_array().expect("a list");
+    assert!(!invalid.is_empty());
+    for vector in invalid {
+        let mut buffer = BytesMut::from(&unhex(vector["hex"].as_str().expect("hex"))[..]);
+        assert!(decode(&mut buffer).is_err(), "{} must end the connection", vector["name"]);
+    }
+}
+
+#[test]
+fn frames_come_whole_however_the_bytes_arrive() {
+    let mut stream = BytesMut::new();
+    encode(&mut stream, Kind::Call, 0, 7, br#"{"a":1}"#, b"body");
+    encode(&mut stream, Kind::Stop, 0, 0, b"", b"");
+    for step in 1..stream.len() {
+        let (mut buffer, mut frames) = (BytesMut::new(), Vec::new());
+        for piece in stream.chunks(step) {
+            buffer.extend_from_slice(piece);
+            while let Some(frame) = decode(&mut buffer).expect("valid") {
+                frames.push((frame.kind, frame.id, frame.body));
+            }
+        }
+        assert_eq!(frames, [(Kind::Call, 7, Bytes::from_static(b"body")), (Kind::Stop, 0, Bytes::new())]);
+    }
+}
+
+#[test]
+fn kinds_of_a_newer_version_are_skipped() {
+    let mut stream = BytesMut::new();
+    encode(&mut stream, Kind::Stop, 0, 0, b"", b"");
+    stream[4] = 0x7f;
+    encode(&mut stream, Kind::Ping, 0, 3, b"", b"");
+    let frame = decode(&mut stream).expect("valid").expect("whole");
+    assert_eq!((frame.kind, frame.id), (Kind::Ping, 3));
+}

@@ -1,0 +1,407 @@
+//! What frames mean. The meta of each is a small JSON object; bodies stay bytes.
+
+use std::collections::BTreeMap;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use motia_core::record::Level;
+use motia_core::{GroupId, ItemKey, SourcePath, StreamName, Topic, TraceId};
+use serde::{Deserialize, Serialize};
+
+/// A file to import, as `LOAD` lists it.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct LoadFile {
+    /// The source's name in everything that is shown.
+    pub source: SourcePath,
+    /// What to import: an absolute path.
+    pub module: std::path::PathBuf,
+    /// What it is.
+    pub kind: LoadKind,
+}
+
+/// What a file to import is.
+#[derive(Clone, Copy, Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum LoadKind {
+    /// A step.
+    Step,
+    /// A stream.
+    Stream,
+    /// `motia.config`.
+    Config,
+}
+
+/// What a body is, as its content type says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Content {
+    /// There is none.
+    #[default]
+    None,
+    /// JSON.
+    Json,
+    /// A urlencoded form; the frame's body holds its JSON first.
+    Form,
+    /// Text.
+    Text,
+    /// `multipart/form-data`.
+    Multipart,
+    /// Anything else.
+    Binary,
+}
+
+impl Content {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Json => "json",
+            Self::Form => "form",
+            Self::Text => "text",
+            Self::Multipart => "multipart",
+            Self::Binary => "binary",
+        }
+    }
+}
+
+/// A request without its body. Objects are JSON already: the edge writes them straight from the wire.
+#[derive(Clone, Debug, Default)]
+pub struct RequestHead {
+    /// The method, as received.
+    pub method: String,
+    /// The path, as received, without the query.
+    pub path: String,
+    /// A JSON object of strings.
+    pub headers: String,
+    /// A JSON object, or empty for none.
+    pub query: String,
+    /// A JSON object of strings, or empty for none.
+    pub params: String,
+    /// What the body is.
+    pub content: Content,
+    /// The text's charset, where it is not UTF-8.
+    pub charset: Option<String>,
+    /// How many bytes of the body are the form's JSON.
+    pub split: Option<usize>,
+}
+
+/// Why a handler is called.
+#[derive(Clone, Debug)]
+pub enum CallKind {
+    /// A request.
+    Api(Box<RequestHead>),
+    /// A delivery.
+    Event {
+        /// The event's topic.
+        topic: Topic,
+        /// 1 for the first.
+        attempt: u32,
+    },
+    /// A tick.
+    Cron,
+}
+
+/// Writes the meta of a `CALL`.
+pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, trace: TraceId, kind: &CallKind) {
+    out.put_slice(b"{\"step\":");
+    string(out, source.as_str());
+    out.put_slice(b",\"trace\":\"");
+    out.put_slice(trace.as_str().as_bytes());
+    match kind {
+        CallKind::Cron => out.put_slice(b"\",\"kind\":\"cron\""),
+        CallKind::Event { topic, attempt } => {
+            out.put_slice(b"\",\"kind\":\"event\",\"topic\":");
+            string(out, topic.as_str());
+            out.put_slice(format!(",\"attempt\":{attempt}").as_bytes());
+        }
+        CallKind::Api(head) => {
+            out.put_slice(b"\",\"kind\":\"api\",\"method\":");
+            string(out, &head.method);
+            out.put_slice(b",\"path\":");
+            string(out, &head.path);
+            for (name, json) in
+                [(&b",\"headers\":"[..], &head.headers), (b",\"query\":", &head.query), (b",\"params\":", &head.params)]
+            {
+                if !json.is_empty() {
+                    out.put_slice(name);
+                    out.put_slice(json.as_bytes());
+                }
+            }
+            if head.content != Content::None {
+                out.put_slice(b",\"content\":\"");
+                out.put_slice(head.content.as_str().as_bytes());
+                out.put_u8(b'"');
+            }
+            if let Some(charset) = &head.charset {
+                out.put_slice(b",\"charset\":");
+                string(out, charset);
+            }
+            if let Some(split) = head.split {
+                out.put_slice(format!(",\"split\":{split}").as_bytes());
+            }
+        }
+    }
+    out.put_u8(b'}');
+}
+
+/// Appends a JSON string.
+pub fn string(out: &mut BytesMut, text: &str) {
+    // Writing to memory cannot fail, and a `str` always serializes.
+    let _ = serde_json::to_writer(out.writer(), text);
+}
+
+/// The meta of a `RESULT`.
+#[derive(Debug, Default, Deserialize)]
+pub struct ResultMeta {
+    /// `api`: the status.
+    pub status: Option<u16>,
+    /// `api`: what the body is.
+    #[serde(rename = "type", default)]
+    pub body: BodyKind,
+    /// `api`: headers.
+    #[serde(default)]
+    pub headers: BTreeMap<String, HeaderValues>,
+    /// `api`: the request's body was not what its content type says.
+    pub invalid: Option<String>,
+    /// The handler failed.
+    pub error: Option<HandlerError>,
+}
+
+/// What a response body is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BodyKind {
+    /// There is none.
+    #[default]
+    None,
+    /// JSON.
+    Json,
+    /// Text.
+    Text,
+    /// Bytes.
+    Bytes,
+}
+
+/// A header's value or values.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum HeaderValues {
+    /// Once.
+    One(String),
+    /// Repeated.
+    Many(Vec<String>),
+}
+
+/// What a handler or a file threw.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandlerError {
+    /// Its class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it says.
+    #[serde(default)]
+    pub message: String,
+    /// Where, in the user's own files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// A stable name, for operations' errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<serde_json::Value>,
+}
+
+impl HandlerError {
+    /// An error of ours, not of the handler's.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), ..Self::default() }
+    }
+}
+
+impl std::fmt::Display for HandlerError {
+    /// The stack where there is one: it begins with the name and the message.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.stack, &self.name) {
+            (Some(stack), _) if stack.contains(&self.message) => f.write_str(stack),
+            (_, Some(name)) => write!(f, "{name}: {}", self.message),
+            _ => f.write_str(&self.message),
+        }
+    }
+}
+
+/// What a handler asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Emit an event; the body is its data.
+    Emit {
+        /// To which topic.
+        topic: Topic,
+        /// The ordering key.
+        group: Option<GroupId>,
+    },
+    /// Read a value.
+    StateGet(GroupId, ItemKey),
+    /// Store the body.
+    StateSet(GroupId, ItemKey),
+    /// Remove a value.
+    StateDelete(GroupId, ItemKey),
+    /// Read a group.
+    StateGroup(GroupId),
+    /// Remove a group.
+    StateClear(GroupId),
+    /// Read an item.
+    StreamGet(StreamName, GroupId, ItemKey),
+    /// Store the body as an item.
+    StreamSet(StreamName, GroupId, ItemKey),
+    /// Remove an item.
+    StreamDelete(StreamName, GroupId, ItemKey),
+    /// Read a group of items.
+    StreamGroup(StreamName, GroupId),
+    /// Send the body to whoever watches.
+    StreamSend(StreamName, GroupId, Option<ItemKey>),
+    /// Wait until what the call wrote is on disk.
+    Sync,
+}
+
+/// Why an operation was refused, as its promise rejects with it.
+#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
+pub struct OperationError {
+    /// A stable name.
+    pub code: &'static str,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// The meta of an `OP`.
+#[derive(Deserialize)]
+pub(crate) struct OperationMeta {
+    op: String,
+    pub(crate) call: Option<u32>,
+    pub(crate) trace: Option<TraceId>,
+    pub(crate) step: Option<SourcePath>,
+    topic: Option<Topic>,
+    group: Option<GroupId>,
+    key: Option<ItemKey>,
+    stream: Option<StreamName>,
+    id: Option<ItemKey>,
+}
+
+impl OperationMeta {
+    /// The operation, or which member is missing.
+    pub(crate) fn operation(self) -> Result<Operation, OperationError> {
+        let op = self.op;
+        let missing =
+            |member: &'static str| OperationError { code: "bad-operation", message: format!("{op} needs '{member}'") };
+        let group = || self.group.clone().ok_or_else(|| missing("group"));
+        let key = || self.key.clone().ok_or_else(|| missing("key"));
+        let stream = || self.stream.clone().ok_or_else(|| missing("stream"));
+        let id = || self.id.clone().ok_or_else(|| missing("id"));
+        Ok(match op.as_str() {
+            "emit" => Operation::Emit { topic: self.topic.clone().ok_or_else(|| missing("topic"))?, group: self.group },
+            "state.get" => Operation::StateGet(group()?, key()?),
+            "state.set" => Operation::StateSet(group()?, key()?),
+            "state.delete" => Operation::StateDelete(group()?, key()?),
+            "state.getGroup" => Operation::StateGroup(group()?),
+            "state.clear" => Operation::StateClear(group()?),
+            "stream.get" => Operation::StreamGet(stream()?, group()?, id()?),
+            "stream.set" => Operation::StreamSet(stream()?, group()?, id()?),
+            "stream.delete" => Operation::StreamDelete(stream()?, group()?, id()?),
+            "stream.getGroup" => Operation::StreamGroup(stream()?, group()?),
+            "stream.send" => Operation::StreamSend(stream()?, group()?, self.id),
+            "sync" => Operation::Sync,
+            _ => {
+                return Err(OperationError {
+                    code: "unknown-operation",
+                    message: format!("this engine does not know the operation '{op}'"),
+                });
+            }
+        })
+    }
+}
+
+/// The meta of a `LOG`.
+#[derive(Deserialize)]
+pub(crate) struct LogMeta {
+    pub(crate) level: String,
+    #[serde(default)]
+    pub(crate) message: String,
+    pub(crate) call: Option<u32>,
+    pub(crate) trace: Option<TraceId>,
+    pub(crate) step: Option<SourcePath>,
+}
+
+/// A log line of a worker.
+#[derive(Clone, Debug)]
+pub struct WorkerLog {
+    /// How loud.
+    pub level: Level,
+    /// The text.
+    pub message: String,
+    /// A JSON value, or empty.
+    pub details: Bytes,
+}
+
+/// The meta of `HELLO`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Hello {
+    /// The protocol's version.
+    pub protocol: u32,
+    /// The runtime's version, for messages.
+    #[serde(default)]
+    pub runtime: String,
+}
+
+/// The meta of `IMPORTING`, `IMPORTED` and `REFUSED`.
+#[derive(Deserialize)]
+pub(crate) struct FileMeta {
+    pub(crate) file: SourcePath,
+    #[serde(default)]
+    pub(crate) handler: bool,
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use motia_core::trace::TraceIds;
+
+    use super::*;
+
+    #[test]
+    fn the_meta_of_a_call_is_json_with_what_is_there() {
+        let trace = TraceIds::new([0; 16]).nth(0);
+        let source = SourcePath::from("steps/\"odd\".step.ts");
+        let json = |kind: &CallKind| {
+            let mut out = BytesMut::new();
+            write_call(&mut out, &source, trace, kind);
+            serde_json::from_slice::<serde_json::Value>(&out).expect("JSON")
+        };
+        let cron = json(&CallKind::Cron);
+        assert_eq!(cron, serde_json::json!({"step": source, "trace": trace, "kind": "cron"}));
+        let event = json(&CallKind::Event { topic: "a\nb".into(), attempt: 2 });
+        assert_eq!((&event["topic"], &event["attempt"]), (&"a\nb".into(), &2.into()));
+        let api = json(&CallKind::Api(Box::new(RequestHead {
+            method: "POST".into(),
+            path: "/a".into(),
+            headers: r#"{"x":"1"}"#.into(),
+            query: r#"{"q":["1"]}"#.into(),
+            params: String::new(),
+            content: Content::Form,
+            charset: None,
+            split: Some(5),
+        })));
+        assert_eq!(api["query"]["q"][0], "1");
+        assert_eq!((&api["content"], &api["split"]), (&"form".into(), &5.into()));
+        assert!(api.get("params").is_none());
+    }
+
+    #[test]
+    fn operations_are_read_and_what_is_missing_is_named() {
+        let read = |text: &str| serde_json::from_str::<OperationMeta>(text).expect("JSON").operation();
+        assert_eq!(
+            read(r#"{"op":"emit","call":1,"topic":"t","group":"g"}"#),
+            Ok(Operation::Emit { topic: "t".into(), group: Some("g".into()) })
+        );
+        assert_eq!(
+            read(r#"{"op":"state.get","group":"g","key":"k"}"#),
+            Ok(Operation::StateGet("g".into(), "k".into()))
+        );
+        assert_eq!(read(r#"{"op":"state.get","group":"g"}"#).expect_err("refused").message, "state.get needs 'key'");
+        assert_eq!(read(r#"{"op":"state.fly"}"#).expect_err("refused").code, "unknown-operation");
+    }
+}

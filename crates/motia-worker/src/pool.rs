@@ -1,0 +1,456 @@
+//! The workers of one runtime: which one serves, which one stands by, which ones finish what they hold.
+//!
+//! Reload, crash and replacement are one thing: a standby loads a plan and takes over.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use motia_core::ids::Runtime;
+use motia_core::record::Level;
+use motia_core::{SourcePath, StreamName, TraceId};
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{CallHandle, Connection, LoadEvent};
+use crate::host::Host;
+use crate::loading::{LoadReport, Loading, Plan};
+use crate::message::CallKind;
+use crate::process::{Process, Program, Spawner};
+
+/// Calls of requests that a worker holds at a time.
+const HTTP_CREDITS: usize = 1024;
+/// Calls of events and ticks that a worker holds at a time: apart, so that neither starves the other.
+const EVENT_CREDITS: usize = 256;
+/// Requests that may wait for a credit, and how long.
+const HTTP_WAITING: usize = 8192;
+const HTTP_PATIENCE: Duration = Duration::from_secs(5);
+/// Old workers that may finish what they hold, at a time.
+const OLD_WORKERS: usize = 3;
+/// What an old worker's promises and timers get after its last call.
+const LEFTOVERS: Duration = Duration::from_secs(30);
+/// How long a process may take to start and load its runtime.
+const HELLO: Duration = Duration::from_secs(30);
+
+/// What a pool needs to know.
+#[derive(Clone)]
+pub struct PoolConfig {
+    /// Which runtime.
+    pub runtime: Runtime,
+    /// How a worker is started.
+    pub program: Program,
+    /// Whether a spare worker is kept ready.
+    pub standby: bool,
+    /// How long the import of one file may take.
+    pub import_timeout: Duration,
+    /// Where the pool says what users should know.
+    pub report: Arc<dyn Fn(Level, String) + Send + Sync>,
+}
+
+/// What kind of work asks for a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A request: waits a little, then is turned away.
+    Http,
+    /// An event or a tick: waits as long as it takes.
+    Event,
+}
+
+/// No worker can take the request now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// All are busy.
+    #[error("all workers are busy: {HTTP_WAITING} requests wait, or this one waited {} s", HTTP_PATIENCE.as_secs())]
+    Busy,
+    /// The engine is stopping.
+    #[error("the engine is stopping")]
+    Stopping,
+}
+
+/// A handle on the workers of one runtime.
+pub struct Pool<H: Host> {
+    inner: Arc<PoolInner<H>>,
+}
+
+impl<H: Host> Clone for Pool<H> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+pub(crate) struct PoolInner<H: Host> {
+    pub(crate) config: PoolConfig,
+    host: Arc<H>,
+    spawner: Spawner,
+    pub(crate) tasks: TaskTracker,
+    serving: watch::Sender<Serving<H>>,
+    standby: Mutex<Standby<H>>,
+    old: Mutex<Vec<Arc<Worker<H>>>>,
+    /// What a replacement loads after a crash.
+    plan: Mutex<Option<Plan>>,
+    /// The loading that is under way; a newer one ends it.
+    loading: Mutex<Option<JoinHandle<()>>>,
+    streams: Mutex<Vec<StreamName>>,
+    waiting: AtomicUsize,
+}
+
+/// Who serves.
+enum Serving<H: Host> {
+    /// Nobody yet, or nobody at the moment.
+    Nobody,
+    /// This one.
+    Worker(Arc<Worker<H>>),
+    /// Nobody any more.
+    Stopped,
+}
+
+impl<H: Host> Clone for Serving<H> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Nobody => Self::Nobody,
+            Self::Worker(worker) => Self::Worker(Arc::clone(worker)),
+            Self::Stopped => Self::Stopped,
+        }
+    }
+}
+
+type Standby<H> = Option<JoinHandle<io::Result<Worker<H>>>>;
+
+/// A worker: a process and its connection.
+pub struct Worker<H: Host> {
+    pub(crate) connection: Connection<H>,
+    pub(crate) process: Process,
+    pub(crate) loading: mpsc::UnboundedReceiver<LoadEvent>,
+    http: Arc<Semaphore>,
+    events: Arc<Semaphore>,
+}
+
+/// A worker that has imported what it could.
+pub struct Loaded<H: Host> {
+    pub(crate) worker: Worker<H>,
+    /// What it has.
+    pub report: LoadReport,
+}
+
+/// A credit of a worker: the right to one call.
+pub struct Place<H: Host> {
+    connection: Connection<H>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl<H: Host> Worker<H> {
+    pub(crate) fn kill(&self, why: &str) {
+        self.connection.end(why);
+        self.process.kill();
+    }
+}
+
+impl<H: Host> Place<H> {
+    /// Calls a handler.
+    pub fn call(
+        self,
+        source: &SourcePath,
+        trace: TraceId,
+        kind: &CallKind,
+        body: Bytes,
+        context: Arc<H::Call>,
+    ) -> CallHandle<H> {
+        self.connection.call(source, trace, kind, body, context, Box::new(self.permit))
+    }
+}
+
+impl<H: Host> Pool<H> {
+    /// A pool without workers. The standby starts at once.
+    pub fn new(config: PoolConfig, host: Arc<H>, spawner: Spawner, tasks: TaskTracker) -> Self {
+        let inner = Arc::new(PoolInner {
+            config,
+            host,
+            spawner,
+            tasks,
+            serving: watch::Sender::new(Serving::Nobody),
+            standby: Mutex::new(None),
+            old: Mutex::default(),
+            plan: Mutex::new(None),
+            loading: Mutex::new(None),
+            streams: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        });
+        inner.start_standby();
+        Self { inner }
+    }
+
+    /// Loads a plan in a fresh worker. The receiver gets a worker each time that one is ready: usually one; with a slow file first one
+    /// without it, then one with it. A plan that is still loading is given up.
+    pub fn load(&self, plan: Plan) -> mpsc::UnboundedReceiver<Loaded<H>> {
+        let inner = &self.inner;
+        let (done, loaded) = mpsc::unbounded_channel();
+        let (pool, root, files) = (Arc::clone(inner), plan.root, plan.files);
+        let loading = inner.tasks.spawn(Loading { pool, root, files, failed: Vec::new(), done }.run());
+        if let Some(before) = inner.loading.lock().replace(loading) {
+            before.abort();
+        }
+        loaded
+    }
+
+    /// Lets a loaded worker serve; the one before it finishes what it holds. `plan`: what a replacement loads after a crash.
+    pub fn serve(&self, worker: Loaded<H>, plan: Plan) {
+        *self.inner.plan.lock() = Some(plan);
+        self.inner.serve(worker);
+    }
+
+    /// Tells all workers, and those to come, the names of all streams.
+    pub fn set_streams(&self, names: Vec<StreamName>) {
+        if let Serving::Worker(worker) = &*self.inner.serving.borrow() {
+            worker.connection.streams(&names);
+        }
+        *self.inner.streams.lock() = names;
+    }
+
+    /// The right to one call, on the worker that serves.
+    pub async fn place(&self, class: Class) -> Result<Place<H>, Unavailable> {
+        if let Serving::Worker(worker) = &*self.inner.serving.borrow()
+            && let Ok(permit) = Arc::clone(worker.credits(class)).try_acquire_owned()
+        {
+            return Ok(Place { connection: worker.connection.clone(), permit });
+        }
+        match class {
+            Class::Event => self.inner.wait_for_place(class).await,
+            Class::Http => {
+                let waiting = Waiting::new(&self.inner.waiting).ok_or(Unavailable::Busy)?;
+                let place = tokio::time::timeout(HTTP_PATIENCE, self.inner.wait_for_place(class)).await;
+                drop(waiting);
+                place.unwrap_or(Err(Unavailable::Busy))
+            }
+        }
+    }
+
+    /// The pid of the worker that serves.
+    pub fn pid(&self) -> Option<i32> {
+        match &*self.inner.serving.borrow() {
+            Serving::Worker(worker) => Some(worker.process.pid),
+            _ => None,
+        }
+    }
+
+    /// Lets what runs finish. No further place is given.
+    pub async fn drain(&self) {
+        let serving = self.inner.serving.send_replace(Serving::Stopped);
+        let mut workers = self.inner.old.lock().clone();
+        if let Serving::Worker(worker) = serving {
+            self.inner.old.lock().push(Arc::clone(&worker));
+            workers.push(worker);
+        }
+        for worker in workers {
+            worker.connection.settled().await;
+        }
+    }
+
+    /// Ends every process.
+    pub fn kill(&self, why: &str) {
+        let serving = self.inner.serving.send_replace(Serving::Stopped);
+        if let Serving::Worker(worker) = serving {
+            worker.kill(why);
+        }
+        for worker in self.inner.old.lock().drain(..) {
+            worker.kill(why);
+        }
+        if let Some(loading) = self.inner.loading.lock().take() {
+            loading.abort();
+        }
+        if let Some(standby) = self.inner.standby.lock().take() {
+            standby.abort();
+        }
+    }
+}
+
+/// A request in the bounded queue for credits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Option<Self> {
+        let waiting = Self(count);
+        (count.fetch_add(1, Ordering::Relaxed) < HTTP_WAITING).then_some(waiting)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<H: Host> Worker<H> {
+    fn credits(&self, class: Class) -> &Arc<Semaphore> {
+        match class {
+            Class::Http => &self.http,
+            Class::Event => &self.events,
+        }
+    }
+}
+
+impl<H: Host> PoolInner<H> {
+    async fn wait_for_place(&self, class: Class) -> Result<Place<H>, Unavailable> {
+        let mut serving = self.serving.subscribe();
+        loop {
+            let current = serving.borrow_and_update().clone();
+            let worker = match current {
+                Serving::Worker(worker) => worker,
+                Serving::Stopped => return Err(Unavailable::Stopping),
+                Serving::Nobody => {
+                    serving.changed().await.map_err(|_| Unavailable::Stopping)?;
+                    continue;
+                }
+            };
+            let credits = Arc::clone(worker.credits(class));
+            tokio::select! {
+                permit = credits.acquire_owned() => {
+                    // The worker may have been replaced meanwhile: then the place is on the new one.
+                    if let Ok(permit) = permit
+                        && !serving.has_changed().unwrap_or(true)
+                    {
+                        return Ok(Place { connection: worker.connection.clone(), permit });
+                    }
+                }
+                changed = serving.changed() => changed.map_err(|_| Unavailable::Stopping)?,
+            }
+        }
+    }
+
+    /// Starts a process and waits until its runtime is loaded.
+    async fn launch(self: Arc<Self>) -> io::Result<Worker<H>> {
+        let (host, runtime) = (Arc::clone(&self.host), self.config.runtime);
+        let output = move |stderr, line| host.output(runtime, stderr, line);
+        let (process, stream) = self.spawner.spawn(self.config.program.clone(), &self.tasks, output).await?;
+        let (connection, loading) = Connection::start(stream, runtime, Arc::clone(&self.host), self.tasks.clone());
+        let credits = |count| Arc::new(Semaphore::new(count));
+        let mut worker =
+            Worker { connection, process, loading, http: credits(HTTP_CREDITS), events: credits(EVENT_CREDITS) };
+        let problem = match tokio::time::timeout(HELLO, worker.loading.recv()).await {
+            Ok(Some(LoadEvent::Hello(hello))) if hello.protocol == 1 => return Ok(worker),
+            Ok(Some(LoadEvent::Hello(hello))) => format!("it speaks protocol {} instead of 1", hello.protocol),
+            Ok(Some(other)) => format!("it began with {other:?} instead of a greeting"),
+            Ok(None) => format!("it ended at once ({})", worker.process.ended().await),
+            Err(_) => format!("it did not greet within {} s", HELLO.as_secs()),
+        };
+        worker.kill("it did not start");
+        let program = self.config.program.program.display();
+        Err(io::Error::other(format!("a {runtime} worker ({program}) did not start: {problem}")))
+    }
+
+    fn start_standby(self: &Arc<Self>) {
+        let launching = self.tasks.spawn(Arc::clone(self).launch());
+        *self.standby.lock() = Some(launching);
+    }
+
+    /// The standby, or a process started now.
+    pub(crate) async fn take_standby(self: &Arc<Self>) -> io::Result<Worker<H>> {
+        let standby = self.standby.lock().take();
+        if let Some(standby) = standby
+            && let Ok(Ok(worker)) = standby.await
+            && worker.connection.running() == 0
+            && !worker.loading.is_closed()
+        {
+            return Ok(worker);
+        }
+        Arc::clone(self).launch().await
+    }
+
+    pub(crate) fn report_launch_failure(&self, error: &io::Error) {
+        (self.config.report)(Level::Error, error.to_string());
+    }
+
+    fn serve(self: &Arc<Self>, loaded: Loaded<H>) {
+        let worker = Arc::new(loaded.worker);
+        worker.connection.streams(&self.streams.lock());
+        let mut before = Serving::Nobody;
+        let accepted = self.serving.send_if_modified(|serving| {
+            if matches!(serving, Serving::Stopped) {
+                return false;
+            }
+            before = std::mem::replace(serving, Serving::Worker(Arc::clone(&worker)));
+            true
+        });
+        if !accepted {
+            worker.kill("the engine is stopping");
+            return;
+        }
+        self.tasks.spawn(Arc::clone(self).watch(worker));
+        if let Serving::Worker(old) = before {
+            self.retire(old);
+        }
+        if self.config.standby && self.standby.lock().is_none() {
+            self.start_standby();
+        }
+    }
+
+    /// Replaces the serving worker when it ends by itself.
+    async fn watch(self: Arc<Self>, worker: Arc<Worker<H>>) {
+        let end = worker.connection.ended().await;
+        // Closed its connection, or broke the protocol: either way it is of no use.
+        worker.process.kill();
+        let was_serving = self.serving.send_if_modified(|serving| {
+            let serves = matches!(serving, Serving::Worker(current) if Arc::ptr_eq(current, &worker));
+            if serves {
+                *serving = Serving::Nobody;
+            }
+            serves
+        });
+        if !was_serving {
+            return;
+        }
+        let status = worker.process.ended().await;
+        let runtime = self.config.runtime;
+        (self.config.report)(
+            Level::Error,
+            format!("the {runtime} worker ended ({status}, {end:?}); another takes over"),
+        );
+        let Some(plan) = self.plan.lock().clone() else { return };
+        let (done, mut loaded) = mpsc::unbounded_channel();
+        let loading = Loading { pool: Arc::clone(&self), root: plan.root, files: plan.files, failed: Vec::new(), done };
+        self.tasks.spawn(loading.run());
+        while let Some(next) = loaded.recv().await {
+            // A reload may have brought a worker meanwhile: it knows better what to serve.
+            if matches!(&*self.serving.borrow(), Serving::Nobody) {
+                self.serve(next);
+            } else {
+                next.worker.kill("another worker serves already");
+            }
+        }
+    }
+
+    /// Lets an old worker finish what it holds, then its left-over promises and timers, then ends it.
+    fn retire(self: &Arc<Self>, worker: Arc<Worker<H>>) {
+        worker.connection.stop();
+        let crowded = {
+            let mut old = self.old.lock();
+            old.push(Arc::clone(&worker));
+            if old.len() > OLD_WORKERS { Some(old.remove(0)) } else { None }
+        };
+        if let Some(oldest) = crowded {
+            oldest.kill("too many old workers were still busy after reloads");
+        }
+        let pool = Arc::clone(self);
+        self.tasks.spawn(async move {
+            worker.connection.settled().await;
+            let _ = tokio::time::timeout(LEFTOVERS, worker.process.ended()).await;
+            worker.kill("it was replaced");
+            pool.old.lock().retain(|other| !Arc::ptr_eq(other, &worker));
+        });
+    }
+}
+
+/// The SDK's folder and how a Node worker is started from it.
+pub fn node_program(
+    node: PathBuf,
+    sdk: &std::path::Path,
+    folder: PathBuf,
+    environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+) -> Program {
+    let script = sdk.join("worker.mjs").into_os_string();
+    Program { program: node, arguments: vec!["--enable-source-maps".into(), script], folder, environment }
+}
