@@ -1,1 +1,22 @@
 //! Discovery of step files and the TypeScript/JavaScript project compiler.
+mod analyze;
+mod diagnostic;
+mod discovery;
+mod emit;
+mod error;
+mod facts;
+mod graph;
+mod layout;
+mod link;
+mod links;
+mod lower;
+mod names;
+mod parallel;
+mod resolve;
+mod sdk;
+mod shim;
+mod surface;
+mod tsconfig;
+pub use diagnostic::*;
+pub use discovery::*;
+pub use error::Error;

@@ -1,1 +1,30 @@
-//! Registry, invocations, queue dispatcher, cron scheduler, traces and logs.
+//! The engine: what runs when, with which context, and what is kept of it.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`registry`] | the project as it runs now: steps, streams; replaced whole on reload |
+//! | [`engine`](mod@engine) | the parts put together: configuration, start, reload, stop |
+//! | [`call`] | one attempt of a handler: its context, and the boundary of P1 at its end |
+//! | [`operations`] | what handlers ask for: emit, state, streams |
+//! | [`item`] | what is added to a stream item when it is stored |
+//! | [`api`] | requests to handlers |
+//! | [`dispatcher`] | deliveries to handlers: attempts, retries, dead letters |
+//! | [`cron`] | schedules to handlers |
+//! | [`telemetry`] | the bounded pipeline from all of these to the sinks |
+//! | [`terminal`] | the sink that people read |
+
+pub mod api;
+pub mod call;
+pub mod cron;
+pub mod dispatcher;
+pub mod engine;
+pub mod item;
+pub mod operations;
+pub mod registry;
+pub mod telemetry;
+pub mod terminal;
+
+pub use api::{ApiReply, ApiRequest, Refusal};
+pub use engine::{Backends, Config, Engine, Error};
+pub use registry::Project;
+pub use telemetry::Telemetry;

@@ -1,5 +1,8 @@
 //! Commits apart from syncs: a commit survives a crash of processes, a sync survives a power cut (design.md P1).
 
+use motia_core::TraceId;
+use motia_core::trace::TraceParent;
+
 use crate::Pending;
 
 /// A place in a backend's history of writes. Marks grow in the order of the calls.
@@ -19,4 +22,12 @@ impl Mark {
 pub trait Journal: Send + Sync + 'static {
     /// Waits until everything up to `mark` is safe.
     fn sync(&self, mark: Mark) -> Pending<()>;
+}
+
+/// Trace ids: numbered by the store, so that none is given twice.
+pub trait Traces: Send + Sync + 'static {
+    /// An id that was never given before.
+    fn next(&self) -> TraceId;
+    /// The W3C context of a chain that begins with this id.
+    fn parent(&self, trace: TraceId) -> TraceParent;
 }

@@ -26,7 +26,7 @@ pub mod streams;
 pub mod telemetry;
 
 pub use cron::CronLock;
-pub use journal::{Journal, Mark};
+pub use journal::{Journal, Mark, Traces};
 pub use queue::EventQueue;
 pub use state::State;
 pub use streams::Streams;

@@ -1,1 +1,27 @@
 //! The HTTP edge and the admin API.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`router`] | which step a method and a path belong to: by specificity, at flat cost |
+//! | [`pattern`] | the path patterns that steps write |
+//! | [`query`] | nested queries and forms |
+//! | [`request`] | a request from the wire to the engine |
+//! | [`response`] | a handler's answer to the wire |
+//! | [`cors`] | who may read responses in a browser |
+//! | [`edge`] | one request, from the first byte to the last |
+//! | [`server`] | listeners and connections |
+//! | [`admin`] | the API of our own, on the engine's socket and, in `dev`, on the port |
+
+pub mod admin;
+pub mod cors;
+pub mod edge;
+pub mod pattern;
+pub mod query;
+pub mod request;
+pub mod response;
+pub mod router;
+pub mod server;
+
+pub use edge::{Edge, Mode};
+pub use router::Routes;
+pub use server::{Error, Server};

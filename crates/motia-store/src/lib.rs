@@ -29,7 +29,7 @@ use motia_core::Clock;
 use motia_core::project::Durability;
 use motia_core::record::Level;
 use motia_core::trace::{TraceId, TraceIds, TraceParent};
-use motia_ports::{CronLock, EventQueue, Journal, State, Streams};
+use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 
 pub use open::OpenError;
 
@@ -106,14 +106,9 @@ impl Store {
         Arc::clone(&self.inner.syncer) as Arc<dyn Journal>
     }
 
-    /// A trace id that this store never gave before.
-    pub fn next_trace(&self) -> TraceId {
-        self.inner.trace_ids.nth(self.inner.traces.next())
-    }
-
-    /// The W3C context of a chain that began here.
-    pub fn start_parent(&self, trace: TraceId) -> TraceParent {
-        TraceParent::start(trace, &self.inner.trace_ids)
+    /// Trace ids.
+    pub fn traces(&self) -> Arc<dyn Traces> {
+        Arc::new(self.clone())
     }
 
     /// Commits and syncs what was handed in, and stops the threads. Later writes are refused.
@@ -123,5 +118,15 @@ impl Store {
         self.inner.syncer.sync(last.mark).await?;
         self.inner.writer.stop();
         Ok(())
+    }
+}
+
+impl Traces for Store {
+    fn next(&self) -> TraceId {
+        self.inner.trace_ids.nth(self.inner.traces.next())
+    }
+
+    fn parent(&self, trace: TraceId) -> TraceParent {
+        TraceParent::start(trace, &self.inner.trace_ids)
     }
 }

@@ -49,7 +49,7 @@ async fn a_sync_covers_its_mark_and_the_store_survives_a_restart() {
         let write = store.state().set("g".into(), "k".into(), "1".into());
         // Not awaited: a sync waits for the commit itself.
         store.journal().sync(write.mark).await.expect("sync");
-        let trace = store.next_trace();
+        let trace = store.traces().next();
         store.close().await.expect("close");
         assert!(store.state().set("g".into(), "k".into(), "2".into()).done.await.is_err(), "closed is closed");
         trace
@@ -57,7 +57,7 @@ async fn a_sync_covers_its_mark_and_the_store_survives_a_restart() {
     let store = open(dir.path()).expect("open again");
     let value = store.state().get(Mark::NONE, "g".into(), "k".into()).await.expect("get");
     assert_eq!(value.as_deref(), Some(&b"1"[..]));
-    assert_ne!(store.next_trace(), first_trace);
+    assert_ne!(store.traces().next(), first_trace);
 }
 
 #[test]

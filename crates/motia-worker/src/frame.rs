@@ -101,6 +101,9 @@ pub enum FrameError {
     /// The length field is out of range.
     #[error("a frame of {0} bytes: the length must be {HEADER} to {MAX_LENGTH}")]
     Length(usize),
+    /// A flag that is not defined.
+    #[error("a frame with the flags {0:#04x}: only 0x01 and 0x02 are defined")]
+    Flags(u8),
     /// The meta does not fit into its frame.
     #[error("a frame whose meta of {meta} bytes does not fit into its {length} bytes")]
     Meta {
@@ -127,6 +130,9 @@ pub fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         let mut frame = buffer.split_to(4 + length);
         frame.advance(4);
         let (kind, flags, id) = (frame.get_u8(), frame.get_u8(), frame.get_u32_le());
+        if flags & !(MORE | ANSWER) != 0 {
+            return Err(FrameError::Flags(flags));
+        }
         let meta_length = frame.get_u32_le() as usize;
         if meta_length > frame.len() {
             return Err(FrameError::Meta { meta: meta_length, length });

@@ -97,6 +97,9 @@ pub(crate) struct PoolInner<H: Host> {
     loading: Mutex<Option<JoinHandle<()>>>,
     streams: Mutex<Vec<StreamName>>,
     waiting: AtomicUsize,
+    /// One call at a time, in a worker of its own that is reused while it lives.
+    quarantine: Arc<Semaphore>,
+    quarantined: Mutex<Option<Arc<Worker<H>>>>,
 }
 
 /// Who serves.
@@ -179,6 +182,8 @@ impl<H: Host> Pool<H> {
             loading: Mutex::new(None),
             streams: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            quarantine: Arc::new(Semaphore::new(1)),
+            quarantined: Mutex::new(None),
         });
         inner.start_standby();
         Self { inner }
@@ -199,6 +204,8 @@ impl<H: Host> Pool<H> {
 
     /// Lets a loaded worker serve; the one before it finishes what it holds. `plan`: what a replacement loads after a crash.
     pub fn serve(&self, worker: Loaded<H>, plan: Plan) {
+        // What is quarantined was loaded from the plan before.
+        self.inner.end_quarantine("it was replaced");
         *self.inner.plan.lock() = Some(plan);
         self.inner.serve(worker);
     }
@@ -229,6 +236,19 @@ impl<H: Host> Pool<H> {
         }
     }
 
+    /// The right to one call, alone in a worker of its own: for deliveries that a worker held when it died (design.md P2).
+    /// If it dies again, it is known which call is to blame.
+    pub async fn quarantine(&self) -> Result<Place<H>, Unavailable> {
+        let inner = &self.inner;
+        let permit = Arc::clone(&inner.quarantine).acquire_owned().await.map_err(|_| Unavailable::Stopping)?;
+        let current = inner.quarantined.lock().clone();
+        let worker = match current {
+            Some(worker) if !worker.loading.is_closed() => worker,
+            _ => inner.start_quarantine().await?,
+        };
+        Ok(Place { connection: worker.connection.clone(), permit })
+    }
+
     /// The pid of the worker that serves.
     pub fn pid(&self) -> Option<i32> {
         match &*self.inner.serving.borrow() {
@@ -252,6 +272,8 @@ impl<H: Host> Pool<H> {
 
     /// Ends every process.
     pub fn kill(&self, why: &str) {
+        self.inner.quarantine.close();
+        self.inner.end_quarantine(why);
         let serving = self.inner.serving.send_replace(Serving::Stopped);
         if let Serving::Worker(worker) = serving {
             worker.kill(why);
@@ -420,6 +442,34 @@ impl<H: Host> PoolInner<H> {
             } else {
                 next.worker.kill("another worker serves already");
             }
+        }
+    }
+
+    async fn start_quarantine(self: &Arc<Self>) -> Result<Arc<Worker<H>>, Unavailable> {
+        loop {
+            let mut serving = self.serving.subscribe();
+            // Not before there is a plan, and not once all is over.
+            serving.wait_for(|serving| !matches!(serving, Serving::Nobody)).await.map_err(|_| Unavailable::Stopping)?;
+            let plan = self.plan.lock().clone().ok_or(Unavailable::Stopping)?;
+            let (done, mut loaded) = mpsc::unbounded_channel();
+            let (pool, root, files) = (Arc::clone(self), plan.root, plan.files);
+            self.tasks.spawn(Loading { pool, root, files, failed: Vec::new(), done }.run());
+            if let Some(Loaded { worker, .. }) = loaded.recv().await {
+                worker.connection.streams(&self.streams.lock());
+                let worker = Arc::new(worker);
+                *self.quarantined.lock() = Some(Arc::clone(&worker));
+                return Ok(worker);
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    fn end_quarantine(self: &Arc<Self>, why: &str) {
+        let Some(worker) = self.quarantined.lock().take() else { return };
+        if worker.connection.running() == 0 {
+            worker.kill(why);
+        } else {
+            self.retire(worker);
         }
     }
 

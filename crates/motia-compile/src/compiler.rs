@@ -1,0 +1,181 @@
+//! From the entries of a project to a generation.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use motia_core::{Language, SourcePath};
+
+use crate::check::check;
+use crate::diagnostic::Diagnostic;
+use crate::discovery::{FileKind, SourceFile};
+use crate::emit::{Emitted, emit};
+use crate::generation::{GenerationHash, Generations, Held, Item};
+use crate::graph::{File, FileId, Graph, Kind, Memory};
+use crate::helpers;
+use crate::layout::{file_url, normalize};
+use crate::link::{Linked, Linker};
+use crate::parallel;
+use crate::resolve::Resolver;
+use crate::sdk::SdkModules;
+use crate::shim::{Shim, Wanted, helper_output, quote};
+use crate::surface::Surfaces;
+use crate::tsconfig::TsConfigs;
+use crate::Error;
+
+/// Where a project is, and what its code runs on.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The project's folder.
+    pub root: PathBuf,
+    /// The engine's own folder, usually `.motia` in the root. Compiled files go to `compiled/` in it.
+    pub motia_dir: PathBuf,
+    /// What stands in for `motia` and `@motiadev/*`.
+    pub sdk: SdkModules,
+}
+
+/// Compiles a project, again and again. It remembers what it learned of each file.
+pub struct Compiler {
+    config: Config,
+    generations: Generations,
+    resolver: Resolver,
+    memory: Memory,
+    surfaces: Surfaces,
+    /// The generation that was made last, whose files the next one shares.
+    last: Option<Arc<Held>>,
+}
+
+/// A compiled project. It stays on disk while this lives.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// What it is called. Equal hashes are equal code.
+    pub hash: GenerationHash,
+    /// Where it is.
+    pub dir: PathBuf,
+    /// The compiled module of every entry that could be compiled, in the order of the entries.
+    pub modules: IndexMap<SourcePath, PathBuf>,
+    /// The entries that could not, and why.
+    pub failed: Vec<(SourcePath, Diagnostic)>,
+    /// What was passed over.
+    pub warnings: Vec<Diagnostic>,
+    /// Every file outside of `node_modules` whose change matters, and some that would matter if they came to be.
+    pub inputs: BTreeSet<PathBuf>,
+    _held: Arc<Held>,
+}
+
+impl Compiler {
+    /// A compiler that knows nothing yet. It touches no file.
+    pub fn new(config: Config) -> Self {
+        // Links in the root would make every source look as if it lay outside.
+        let real = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| normalize(path));
+        let root = real(&config.root);
+        let motia_dir = match config.motia_dir.strip_prefix(&config.root) {
+            Ok(inside) => root.join(inside),
+            Err(_) => real(&config.motia_dir),
+        };
+        Self {
+            generations: Generations::new(&motia_dir),
+            resolver: Resolver::new(&root, &motia_dir),
+            memory: Memory::new(),
+            surfaces: Surfaces::default(),
+            last: None,
+            config: Config { root, motia_dir, sdk: config.sdk },
+        }
+    }
+
+    /// Compiles the entries that Node runs, with all that they import. What is wrong with a file costs the entries that
+    /// reach it, and nothing else.
+    pub fn compile(&mut self, entries: &[SourceFile]) -> Result<Generation, Error> {
+        let entries: Vec<&SourceFile> = entries
+            .iter()
+            .filter(|entry| matches!(entry.language, Language::TypeScript | Language::JavaScript))
+            .collect();
+        let root = self.config.root.clone();
+        let paths: Vec<PathBuf> = entries.iter().map(|entry| real_path(&root, &entry.path)).collect();
+
+        self.resolver.refresh();
+        let mut configs = TsConfigs::default();
+        let graph =
+            Graph::build(&root, paths.iter().cloned(), &mut self.resolver, &mut configs, &mut self.memory);
+        self.memory.retain(|path, _| graph.find(path).is_some());
+
+        let lenient = entries.iter().position(|entry| entry.kind == FileKind::Config);
+        let lenient = lenient.and_then(|index| graph.find(&paths[index]));
+        let mut linker =
+            Linker { root: &root, sdk: &self.config.sdk, graph: &graph, surfaces: &mut self.surfaces, lenient };
+        let linked: Vec<Linked> = (0..graph.files.len()).map(|id| linker.link(id)).collect();
+
+        if self.last.is_none() {
+            self.last = self.generations.newest().map(Arc::new);
+        }
+        let mut build = Build::new(&self.config, &graph, linked, self.last.as_deref());
+        build.find_errors();
+        build.emit();
+
+        let mut warnings = std::mem::take(&mut configs.warnings);
+        let outcome = build.judge(&entries, &paths, &mut warnings);
+        let items = build.items(&outcome.live);
+        let hash = Generations::hash(&items, &build.fingerprint(&self.resolver.manifests, &configs.inputs));
+        let held = match &self.last {
+            Some(last) if last.hash == hash => Arc::clone(last),
+            before => Arc::new(self.generations.write(hash, &items, before.as_deref())?),
+        };
+        self.last = Some(Arc::clone(&held));
+
+        let mut inputs = configs.inputs;
+        inputs.extend(graph.files.iter().map(|file| file.path.clone()));
+        inputs.extend(self.resolver.manifests.iter().cloned());
+        inputs.insert(root.join("package.json"));
+        let module = |(entry, id): (SourcePath, FileId)| (entry, held.folder.join(graph.files[id].output(&root)));
+        Ok(Generation {
+            hash: held.hash.clone(),
+            dir: held.folder.clone(),
+            modules: outcome.compiled.into_iter().map(module).collect(),
+            failed: outcome.failed,
+            warnings,
+            inputs,
+            _held: held,
+        })
+    }
+
+    /// Removes the generations that no [`Generation`] of any process holds, except those to be kept.
+    pub fn prune(&self, keep: &[GenerationHash]) -> Result<(), Error> {
+        self.generations.prune(keep)
+    }
+}
+
+/// Entries are known by their real path, as what they import is.
+fn real_path(root: &Path, entry: &SourcePath) -> PathBuf {
+    let path = root.join(entry.as_str());
+    fs::canonicalize(&path).unwrap_or(path)
+}
+
+/// One compile, once its files are linked.
+struct Build<'a> {
+    config: &'a Config,
+    graph: &'a Graph,
+    linked: Vec<Linked>,
+    before: Option<&'a Held>,
+    /// What is wrong with each file, if anything is.
+    errors: Vec<Option<Diagnostic>>,
+    outputs: Vec<Output>,
+}
+
+/// What a file is compiled to.
+#[derive(Default)]
+struct Output {
+    path: String,
+    key: String,
+    /// `None` if the generation before has it.
+    emitted: Option<Emitted>,
+}
+
+/// What became of the entries.
+struct Outcome {
+    compiled: Vec<(SourcePath, FileId)>,
+    failed: Vec<(SourcePath, Diagnostic)>,
+    /// The files that the compiled ones reach.
+    live: BTreeSet<FileId>,
+}

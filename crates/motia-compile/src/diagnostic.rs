@@ -1,0 +1,187 @@
+//! What is wrong with a file, told so that it can be put right: where, what, and what to do.
+
+use std::fmt::{self, Write as _};
+use std::ops::Range;
+use std::sync::Arc;
+
+use motia_core::SourcePath;
+use oxc::diagnostics::OxcDiagnostic;
+
+/// How many lines are shown around the one that is wrong.
+const CONTEXT: usize = 2;
+
+/// Lines longer than this (minified code, embedded data) are cut in the excerpt.
+const WIDTH: usize = 160;
+
+/// An error or a warning about one file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file that it is about.
+    pub path: SourcePath,
+    /// What is wrong: one line, without the place.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Where in the file; `None` if it concerns the file as a whole.
+    pub location: Option<Location>,
+    /// How the file was reached: the entry first, then each file by which the next was imported, then this one.
+    /// Empty if it was not reached by an import.
+    pub chain: Vec<SourcePath>,
+}
+
+/// A place in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// In bytes of the source.
+    pub span: Range<usize>,
+    /// How many characters of the line the caret underlines.
+    pub width: usize,
+    /// The line itself and its neighbours.
+    pub excerpt: Vec<ExcerptLine>,
+}
+
+/// A line of source in a [`Location`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExcerptLine {
+    /// From 1.
+    pub number: usize,
+    /// Its text, without the line break.
+    pub text: String,
+}
+
+impl Diagnostic {
+    pub(crate) fn new(path: &SourcePath, message: impl Into<String>) -> Self {
+        Self { path: path.clone(), message: message.into(), help: None, location: None, chain: Vec::new() }
+    }
+
+    pub(crate) fn at(mut self, source: &str, span: Range<usize>) -> Self {
+        self.location = Location::new(source, span);
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn chain(mut self, chain: Vec<SourcePath>) -> Self {
+        self.chain = chain;
+        self
+    }
+
+    /// What the parser and the lowering report.
+    pub(crate) fn from_oxc(path: &SourcePath, source: &str, error: &OxcDiagnostic) -> Self {
+        let span = error
+            .labels
+            .iter()
+            .find(|label| label.primary())
+            .or_else(|| error.labels.first())
+            .map(|label| label.offset() as usize..(label.offset() + label.len()) as usize);
+        let mut diagnostic = Self::new(path, error.message.to_string());
+        diagnostic.help = error.help.as_ref().map(ToString::to_string);
+        match span {
+            Some(span) => diagnostic.at(source, span),
+            None => diagnostic,
+        }
+    }
+
+    /// The diagnostic as it is shown: the message, the place with a code frame, the chain of imports and the help.
+    pub fn render(&self, color: bool) -> String {
+        let paint = Paint { color };
+        let mut out = paint.bold(&self.message);
+        let place = match &self.location {
+            Some(at) => format!("{}:{}:{}", self.path, at.line, at.column),
+            None => self.path.to_string(),
+        };
+        let _ = write!(out, "\n  {} {}", paint.dim("at"), paint.accent(&place));
+        if let Some(location) = &self.location {
+            location.render(paint, &mut out);
+        }
+        if self.chain.len() > 1 {
+            let chain: Vec<&str> = self.chain.iter().map(SourcePath::as_str).collect();
+            let _ = write!(out, "\n  {} {}", paint.dim("imported from"), chain.join(" → "));
+        }
+        if let Some(help) = &self.help {
+            let _ = write!(out, "\n  {} {help}", paint.dim("help:"));
+        }
+        out
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl Location {
+    /// `None` for spans that are not in the source: those of code that the compiler made up.
+    fn new(source: &str, span: Range<usize>) -> Option<Self> {
+        let before = source.get(..span.start)?;
+        let covered = source.get(span.clone())?;
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or(before).chars().count();
+        let first = line.saturating_sub(CONTEXT);
+        let excerpt = source
+            .lines()
+            .enumerate()
+            .skip(first)
+            .take(line + CONTEXT + 1 - first)
+            .map(|(index, text)| ExcerptLine { number: index + 1, text: text.to_owned() })
+            .collect();
+        let width = covered.lines().next().map_or(1, |first| first.chars().count().max(1));
+        Some(Self { line: line + 1, column: column + 1, span, width, excerpt })
+    }
+
+    fn render(&self, paint: Paint, out: &mut String) {
+        let gutter = self.excerpt.last().map_or(1, |line| line.number.to_string().len());
+        for line in &self.excerpt {
+            let cut: String = line.text.chars().take(WIDTH).map(|c| if c == '\t' { ' ' } else { c }).collect();
+            let number = paint.dim(&format!("{:>gutter$} |", line.number));
+            let _ = write!(out, "\n    {number} {}", cut.trim_end());
+            if line.number == self.line && self.column <= WIDTH {
+                let width = self.width.min(WIDTH + 1 - self.column);
+                let carets = paint.accent(&"^".repeat(width));
+                let _ = write!(
+                    out,
+                    "\n    {:gutter$} {} {:indent$}{carets}",
+                    "",
+                    paint.dim("|"),
+                    "",
+                    indent = self.column - 1
+                );
+            }
+        }
+    }
+}
+
+/// Colour by meaning: none if it is off.
+#[derive(Clone, Copy)]
+struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    fn accent(self, text: &str) -> String {
+        self.with("31", text)
+    }
+}
+
+/// The text of a file, shared with whoever points into it.
+pub(crate) type Source = Arc<str>;

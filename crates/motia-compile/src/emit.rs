@@ -1,0 +1,58 @@
+//! From a lowered file and its links to the module that Node runs.
+
+mod commonjs;
+mod esm;
+mod needs;
+mod rewrite;
+mod scratch;
+
+use std::path::Path;
+
+use oxc::allocator::Allocator;
+use oxc::codegen::{Codegen, CodegenOptions, CommentOptions};
+
+use crate::diagnostic::Diagnostic;
+use crate::facts::Format;
+use crate::graph::{File, guard};
+use crate::layout::file_url;
+use crate::links::Links;
+use crate::lower::lower;
+
+/// A compiled file.
+pub(crate) struct Emitted {
+    pub(crate) code: String,
+    /// Its source map, which lies beside it.
+    pub(crate) map: String,
+}
+
+/// Writes `file` out. `output` is where it will lie in its generation, `interop` the SDK's module of that name.
+pub(crate) fn emit(file: &File, links: &Links, output: &str, interop: &Path) -> Result<Emitted, Diagnostic> {
+    guard(&file.name, || {
+        let allocator = Allocator::default();
+        let Ok(lowered) = lower(&allocator, &file.source, &file.path, &file.config.dialect) else {
+            // It was lowered once before, to learn its facts.
+            return Err(Diagnostic::new(&file.name, "this file cannot be lowered"));
+        };
+        let mut program = lowered.program;
+        match file.format() {
+            Format::Esm => esm::rewrite(&allocator, &mut program, &lowered.scoping, links, &file.path, interop),
+            Format::CommonJs => {
+                commonjs::rewrite(&allocator, &mut program, &lowered.scoping, links, &file.path, interop)
+            }
+        }
+        let options = CodegenOptions {
+            comments: CommentOptions::disabled(),
+            source_map_path: Some(file_url(&file.path).into()),
+            ..CodegenOptions::default()
+        };
+        let printed = Codegen::new().with_options(options).build(&program);
+        let map = printed.map.map(|mut map| {
+            // The source itself is on disk.
+            map.set_source_contents(Vec::new());
+            map.to_json_string()
+        });
+        let name = output.rsplit('/').next().unwrap_or(output);
+        let code = format!("{}//# sourceMappingURL={}.map\n", printed.code, crate::layout::percent_encode(name));
+        Ok(Emitted { code, map: map.unwrap_or_default() })
+    })
+}

@@ -1,0 +1,248 @@
+//! Every file of the project that the entries reach, and what each of its specifiers stands for.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fs;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use motia_core::SourcePath;
+use oxc::allocator::Allocator;
+
+use crate::analyze::analyze;
+use crate::diagnostic::{Diagnostic, Source};
+use crate::facts::{Facts, Format, Request, RequestKind};
+use crate::layout::{display_path, output_path};
+use crate::lower::lower;
+use crate::parallel;
+use crate::resolve::{Missing, Mode, Package, Resolver, Target};
+use crate::sdk::SdkModule;
+use crate::tsconfig::{TsConfig, TsConfigs};
+
+/// The place of a file in [`Graph::files`].
+pub(crate) type FileId = usize;
+
+pub(crate) struct Graph {
+    pub(crate) files: Vec<File>,
+    by_path: HashMap<PathBuf, FileId>,
+}
+
+/// A file of the project.
+pub(crate) struct File {
+    pub(crate) path: PathBuf,
+    /// Its path in messages.
+    pub(crate) name: SourcePath,
+    pub(crate) source: Source,
+    pub(crate) content: blake3::Hash,
+    pub(crate) config: Arc<TsConfig>,
+    pub(crate) kind: Kind,
+    /// What each of [`Facts::requests`] stands for.
+    pub(crate) targets: Vec<Resolved>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Kind {
+    Script(Arc<Facts>),
+    Json,
+    Broken(Box<Diagnostic>),
+}
+
+/// A [`Target`] whose files are known to the graph.
+#[derive(Clone, Debug)]
+pub(crate) enum Resolved {
+    File(FileId),
+    Types,
+    Sdk(SdkModule),
+    Helper(String),
+    Native,
+    Package(Package),
+    Raw(PathBuf),
+    Missing(Missing),
+}
+
+/// What is kept of a file between compiles.
+pub(crate) struct Kept {
+    content: blake3::Hash,
+    config: Arc<TsConfig>,
+    kind: Kind,
+}
+
+pub(crate) type Memory = HashMap<PathBuf, Kept>;
+
+impl File {
+    pub(crate) fn facts(&self) -> Option<&Facts> {
+        match &self.kind {
+            Kind::Script(facts) => Some(facts),
+            Kind::Json | Kind::Broken(_) => None,
+        }
+    }
+
+    /// The format of what it is compiled to. JSON becomes CommonJS, so that `import` and `require` share one object.
+    pub(crate) fn format(&self) -> Format {
+        self.facts().map_or(Format::CommonJs, |facts| facts.format)
+    }
+
+    pub(crate) fn output(&self, root: &Path) -> String {
+        output_path(root, &self.path, self.format())
+    }
+
+    /// Each specifier with what it stands for.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (&Request, &Resolved)> {
+        self.facts().into_iter().flat_map(|facts| &facts.requests).zip(&self.targets)
+    }
+
+    /// The files of the project that it asks for.
+    pub(crate) fn edges(&self) -> impl Iterator<Item = (&Request, FileId)> {
+        self.requests().filter_map(|(request, target)| match target {
+            Resolved::File(id) if request.kind != RequestKind::Locate => Some((request, *id)),
+            _ => None,
+        })
+    }
+}
+
+impl Graph {
+    /// Follows every literal specifier from the entries on. Files are read once.
+    pub(crate) fn build(
+        root: &Path,
+        entries: impl Iterator<Item = PathBuf>,
+        resolver: &mut Resolver,
+        configs: &mut TsConfigs,
+        memory: &mut Memory,
+    ) -> Self {
+        let mut graph = Self { files: Vec::new(), by_path: HashMap::new() };
+        for entry in entries {
+            graph.add(root, entry, configs);
+        }
+        let mut done = 0;
+        while done < graph.files.len() {
+            let wave = done..graph.files.len();
+            load(&mut graph.files[wave.clone()], memory);
+            for id in wave.clone() {
+                graph.resolve(id, root, resolver, configs);
+            }
+            done = wave.end;
+        }
+        graph
+    }
+
+    pub(crate) fn find(&self, path: &Path) -> Option<FileId> {
+        self.by_path.get(path).copied()
+    }
+
+    fn add(&mut self, root: &Path, path: PathBuf, configs: &mut TsConfigs) -> FileId {
+        match self.by_path.entry(path) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let path = new.key().clone();
+                self.files.push(File {
+                    name: display_path(root, &path),
+                    config: configs.for_folder(path.parent().unwrap_or(&path), root),
+                    path,
+                    source: Source::from(""),
+                    content: blake3::Hash::from_bytes([0; 32]),
+                    kind: Kind::Json,
+                    targets: Vec::new(),
+                });
+                *new.insert(self.files.len() - 1)
+            }
+        }
+    }
+
+    fn resolve(&mut self, id: FileId, root: &Path, resolver: &mut Resolver, configs: &mut TsConfigs) {
+        let file = &self.files[id];
+        let Kind::Script(facts) = &file.kind else { return };
+        let facts = Arc::clone(facts);
+        let (config, path) = (Arc::clone(&file.config), file.path.clone());
+        let folder = path.parent().unwrap_or(&path);
+        let mut targets = Vec::with_capacity(facts.requests.len());
+        for request in &facts.requests {
+            let mode = match (request.kind, facts.format) {
+                (RequestKind::Dynamic, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
+                _ => Mode::Require,
+            };
+            targets.push(match resolver.resolve(folder, &config, &request.specifier, mode) {
+                Target::Source(path) | Target::Json(path) => Resolved::File(self.add(root, path, configs)),
+                Target::Types => Resolved::Types,
+                Target::Sdk(module) => Resolved::Sdk(module),
+                Target::Helper(name) => Resolved::Helper(name),
+                Target::Native => Resolved::Native,
+                Target::Package(package) => Resolved::Package(package),
+                Target::Raw(path) => Resolved::Raw(path),
+                Target::Missing(missing) => Resolved::Missing(missing),
+            });
+        }
+        self.files[id].targets = targets;
+    }
+}
+
+/// Reads files and learns their facts, unless they are remembered.
+fn load(files: &mut [File], memory: &mut Memory) {
+    let known: &Memory = memory;
+    parallel::for_each(files, |file| {
+        match fs::read_to_string(&file.path) {
+            Ok(text) => file.source = Source::from(text.trim_start_matches('\u{feff}')),
+            Err(error) => {
+                let message = format!("cannot read this file: {error}");
+                file.kind = Kind::Broken(Box::new(Diagnostic::new(&file.name, message)));
+                return;
+            }
+        }
+        file.content = blake3::hash(file.source.as_bytes());
+        file.kind = match known.get(&file.path) {
+            Some(kept) if kept.content == file.content && kept.config.dialect == file.config.dialect => {
+                kept.kind.clone()
+            }
+            _ => learn(file),
+        };
+    });
+    for file in files {
+        let kept = Kept { content: file.content, config: Arc::clone(&file.config), kind: file.kind.clone() };
+        memory.insert(file.path.clone(), kept);
+    }
+}
+
+fn learn(file: &File) -> Kind {
+    let broken = |diagnostic| Kind::Broken(Box::new(diagnostic));
+    if file.path.extension().is_some_and(|extension| extension == "json") {
+        return match serde_json::from_str::<serde::de::IgnoredAny>(&file.source) {
+            Ok(_) => Kind::Json,
+            Err(error) => {
+                let at = offset(&file.source, error.line(), error.column());
+                broken(Diagnostic::new(&file.name, format!("this is not JSON: {error}")).at(&file.source, at..at))
+            }
+        };
+    }
+    let facts = guard(&file.name, || {
+        let allocator = Allocator::default();
+        match lower(&allocator, &file.source, &file.path, &file.config.dialect) {
+            Ok(lowered) => Ok(analyze(&file.path, &lowered)),
+            Err(errors) => Err(match errors.errors().next().or_else(|| errors.first()) {
+                Some(error) => Diagnostic::from_oxc(&file.name, &file.source, error),
+                None => Diagnostic::new(&file.name, "this file cannot be parsed"),
+            }),
+        }
+    });
+    match facts {
+        Ok(facts) => Kind::Script(Arc::new(facts)),
+        Err(diagnostic) => broken(diagnostic),
+    }
+}
+
+/// A panic in the parser or in a pass costs the file that caused it, and nothing else.
+pub(crate) fn guard<T>(name: &SourcePath, work: impl FnOnce() -> Result<T, Diagnostic>) -> Result<T, Diagnostic> {
+    panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let cause = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
+        let message = format!("the compiler failed on this file: {}", cause.unwrap_or("unknown cause"));
+        Err(Diagnostic::new(name, message).help("this is a bug in motia: please report it with the file"))
+    })
+}
+
+fn offset(source: &str, line: usize, column: usize) -> usize {
+    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let mut at = (start + column.saturating_sub(1)).min(source.len());
+    while !source.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}

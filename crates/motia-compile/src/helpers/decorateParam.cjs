@@ -1,0 +1,1 @@
+module.exports = (index, decorator) => (target, key) => decorator(target, key, index)

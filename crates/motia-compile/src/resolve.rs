@@ -1,0 +1,285 @@
+//! From a specifier to what it stands for.
+//!
+//! A specifier is tried as: a module of the SDK, a builtin of Node, a path of `tsconfig.json`, a package by Node's own
+//! rules, and last a package by the rules of a project, for workspace packages that ship TypeScript.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use oxc_resolver::{ModuleType, ResolveError, ResolveOptions, Resolver as Oxc};
+
+use crate::lower::HELPERS;
+use crate::sdk::SdkModule;
+use crate::surface;
+use crate::tsconfig::TsConfig;
+
+/// How a module is asked for. Packages may answer differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Mode {
+    Import,
+    Require,
+}
+
+/// What a module looks like to those who load it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+pub(crate) enum Shape {
+    Esm,
+    CommonJs,
+    Json,
+}
+
+/// What a specifier stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    /// A file that is compiled.
+    Source(PathBuf),
+    /// A JSON file of the project.
+    Json(PathBuf),
+    /// A declaration file: it has no values.
+    Types,
+    Sdk(SdkModule),
+    /// One of the lowering's own helpers.
+    Helper(String),
+    /// A builtin of Node, or a URL that Node understands.
+    Native,
+    Package(Package),
+    /// A native addon or the like, which `require` loads from where it is.
+    Raw(PathBuf),
+    Missing(Missing),
+}
+
+/// A file of a package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Package {
+    pub(crate) path: PathBuf,
+    pub(crate) shape: Shape,
+    /// Node finds the same file by the bare specifier from a compiled file.
+    pub(crate) bare: bool,
+}
+
+/// Why there is no such module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    File,
+    /// The package of this name is not installed.
+    Package(String),
+    /// It is there, and it cannot be loaded.
+    Broken(String),
+}
+
+/// The extensions of the files that are compiled, in the order in which a specifier without one is tried.
+const SOURCES: [&str; 8] = [".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs"];
+const DECLARATIONS: [&str; 3] = [".d.ts", ".d.mts", ".d.cts"];
+
+pub(crate) struct Resolver {
+    root: PathBuf,
+    /// Compiled files are inside the root, so that they see its `node_modules`.
+    sees_root: bool,
+    import: Oxc,
+    require: Oxc,
+    /// As `import`, by the letter: what Node's own `import` finds.
+    strict_import: Oxc,
+    project_import: Oxc,
+    project_require: Oxc,
+    known: HashMap<(PathBuf, String, Mode), Target>,
+    /// Whether a `.js` file without a package type is a module, by path and length.
+    detected: HashMap<(PathBuf, u64), bool>,
+    /// The `package.json` of every package met since the last [`Resolver::refresh`].
+    pub(crate) manifests: BTreeSet<PathBuf>,
+}
+
+impl Resolver {
+    pub(crate) fn new(root: &Path, motia_dir: &Path) -> Self {
+        let conditions = |own: &str| ["node", own, "module-sync", "default"].map(str::to_owned).to_vec();
+        let strings = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let node = ResolveOptions {
+            condition_names: conditions("require"),
+            builtin_modules: true,
+            module_type: true,
+            node_path: false,
+            ..ResolveOptions::default()
+        };
+        let project = ResolveOptions {
+            extensions: [&SOURCES[..], &[".json", ".node"], &DECLARATIONS]
+                .concat()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            extension_alias: vec![
+                (".js".to_owned(), strings(&[".ts", ".tsx", ".js", ".jsx", ".d.ts"])),
+                (".jsx".to_owned(), strings(&[".tsx", ".jsx"])),
+                (".mjs".to_owned(), strings(&[".mts", ".mjs", ".d.mts"])),
+                (".cjs".to_owned(), strings(&[".cts", ".cjs", ".d.cts"])),
+            ],
+            ..node.clone()
+        };
+        let require = Oxc::new(node.clone());
+        let importing =
+            |options: &ResolveOptions| ResolveOptions { condition_names: conditions("import"), ..options.clone() };
+        let strict = ResolveOptions { extensions: Vec::new(), fully_specified: true, ..importing(&node) };
+        Self {
+            sees_root: motia_dir.starts_with(root),
+            root: root.to_path_buf(),
+            // Clones share one cache of the file system.
+            import: require.clone_with_options(importing(&node)),
+            strict_import: require.clone_with_options(strict),
+            project_import: require.clone_with_options(importing(&project)),
+            project_require: require.clone_with_options(project),
+            require,
+            known: HashMap::new(),
+            detected: HashMap::new(),
+            manifests: BTreeSet::new(),
+        }
+    }
+
+    /// Forgets what the file system looked like.
+    pub(crate) fn refresh(&mut self) {
+        self.require.clear_cache();
+        self.known.clear();
+        self.manifests.clear();
+    }
+
+    pub(crate) fn resolve(&mut self, folder: &Path, config: &TsConfig, specifier: &str, mode: Mode) -> Target {
+        let key = (folder.to_path_buf(), specifier.to_owned(), mode);
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let target = self.look_up(folder, config, specifier, mode);
+        self.known.insert(key, target.clone());
+        target
+    }
+
+    fn look_up(&mut self, folder: &Path, config: &TsConfig, specifier: &str, mode: Mode) -> Target {
+        if let Some(module) = SdkModule::named(specifier) {
+            return Target::Sdk(module);
+        }
+        if let Some(helper) = specifier.strip_prefix(HELPERS) {
+            return Target::Helper(helper.trim_start_matches("/helpers/").to_owned());
+        }
+        if ["node:", "data:", "http:", "https:"].iter().any(|scheme| specifier.starts_with(scheme)) {
+            return Target::Native;
+        }
+        if !is_bare(specifier) {
+            return self.in_project(folder, specifier, mode).unwrap_or_else(|error| missing(specifier, &error));
+        }
+        match self.package(folder, specifier, mode) {
+            Err(ResolveError::Builtin { .. }) => Target::Native,
+            found => {
+                let mapped = config.candidates(specifier).into_iter().find_map(|candidate| {
+                    let folder = candidate.parent()?;
+                    self.in_project(folder, &candidate.to_string_lossy(), mode).ok()
+                });
+                mapped.or_else(|| found.clone().ok()).unwrap_or_else(|| {
+                    // The first error is about what is installed, which is what the user can change.
+                    let found = found.err();
+                    self.in_project(folder, specifier, mode)
+                        .unwrap_or_else(|error| missing(specifier, found.as_ref().unwrap_or(&error)))
+                })
+            }
+        }
+    }
+
+    /// By Node's rules.
+    fn package(&mut self, folder: &Path, specifier: &str, mode: Mode) -> Result<Target, ResolveError> {
+        let resolver = match mode {
+            Mode::Import => &self.import,
+            Mode::Require => &self.require,
+        };
+        let resolution = resolver.resolve(folder, specifier)?;
+        let manifest = resolution.package_json().map(|manifest| manifest.path().to_path_buf());
+        let path = resolution.path().to_path_buf();
+        if !is_installed(&path) {
+            return Ok(self.local(path));
+        }
+        self.manifests.extend(manifest);
+        let shape = match (resolution.module_type(), path.extension().and_then(|extension| extension.to_str())) {
+            (Some(ModuleType::Module), _) => Shape::Esm,
+            (Some(ModuleType::Json), _) => Shape::Json,
+            (Some(ModuleType::Addon | ModuleType::Wasm), _) => return Ok(Target::Raw(path)),
+            (None, Some("js")) if self.detects_module(&path) => Shape::Esm,
+            (_, Some("ts" | "tsx" | "mts" | "cts" | "jsx")) => {
+                return Ok(Target::Missing(Missing::Broken(format!(
+                    "'{specifier}' leads to {}, which Node cannot load: packages in node_modules have to ship JavaScript",
+                    path.display()
+                ))));
+            }
+            _ => Shape::CommonJs,
+        };
+        let bare = self.sees_root && {
+            let resolver = match mode {
+                Mode::Import => &self.strict_import,
+                Mode::Require => &self.require,
+            };
+            resolver.resolve(&self.root, specifier).is_ok_and(|from_root| from_root.path() == path)
+        };
+        Ok(Target::Package(Package { path, shape, bare }))
+    }
+
+    /// By the rules of a project: TypeScript's extensions, and `.js` for `.ts`.
+    fn in_project(&mut self, folder: &Path, specifier: &str, mode: Mode) -> Result<Target, ResolveError> {
+        let resolver = match mode {
+            Mode::Import => &self.project_import,
+            Mode::Require => &self.project_require,
+        };
+        let path = resolver.resolve(folder, specifier)?.into_path_buf();
+        if is_installed(&path) {
+            // A path into `node_modules`: what lies there is Node's to load.
+            return self.package(folder, &path.to_string_lossy(), mode);
+        }
+        Ok(self.local(path))
+    }
+
+    fn local(&mut self, path: PathBuf) -> Target {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if DECLARATIONS.iter().any(|extension| name.ends_with(extension)) {
+            Target::Types
+        } else if SOURCES.iter().any(|extension| name.ends_with(extension)) {
+            Target::Source(path)
+        } else if name.ends_with(".json") {
+            Target::Json(path)
+        } else if name.ends_with(".node") {
+            Target::Raw(path)
+        } else {
+            Target::Missing(Missing::Broken(format!("{} is not a kind of file that can be imported", path.display())))
+        }
+    }
+
+    /// A `.js` file whose package states no type is a module if it has the syntax of one. Nearly all have not, so the
+    /// text is searched before it is parsed.
+    fn detects_module(&mut self, path: &Path) -> bool {
+        let length = fs::metadata(path).map_or(0, |metadata| metadata.len());
+        *self
+            .detected
+            .entry((path.to_path_buf(), length))
+            .or_insert_with(|| fs::read_to_string(path).is_ok_and(|source| surface::has_module_syntax(path, &source)))
+    }
+}
+
+/// Neither relative nor absolute nor a file URL.
+fn is_bare(specifier: &str) -> bool {
+    !(specifier.starts_with('.') || specifier.starts_with('/') || specifier.starts_with("file:"))
+}
+
+pub(crate) fn is_installed(path: &Path) -> bool {
+    path.components().any(|component| component.as_os_str() == "node_modules")
+}
+
+fn missing(specifier: &str, error: &ResolveError) -> Target {
+    Target::Missing(match error {
+        ResolveError::NotFound(_) | ResolveError::MatchedAliasNotFound(..) | ResolveError::ExtensionAlias(..) => {
+            if is_bare(specifier) && !specifier.starts_with('#') {
+                Missing::Package(package_name(specifier).to_owned())
+            } else {
+                Missing::File
+            }
+        }
+        other => Missing::Broken(other.to_string()),
+    })
+}
+
+/// `a/b` → `a`, `@a/b/c` → `@a/b`.
+fn package_name(specifier: &str) -> &str {
+    let slashes = if specifier.starts_with('@') { 2 } else { 1 };
+    specifier.match_indices('/').nth(slashes - 1).map_or(specifier, |(end, _)| &specifier[..end])
+}

@@ -1,0 +1,300 @@
+//! What `tsconfig.json` says about compiling and resolving.
+//!
+//! A broken or missing link of an `extends` chain is a warning: the rest of the chain still counts, since an editor
+//! setting must not keep a backend from starting.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+
+use crate::diagnostic::Diagnostic;
+use crate::layout::normalize;
+
+/// The settings that change what a file is lowered to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Dialect {
+    /// Class fields are defined (as ECMAScript has it) instead of assigned (as older targets of TypeScript have it).
+    pub(crate) define_fields: bool,
+    pub(crate) experimental_decorators: bool,
+    pub(crate) decorator_metadata: bool,
+    pub(crate) strict_null_checks: bool,
+    pub(crate) jsx: Jsx,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Jsx {
+    Automatic { import_source: Option<String> },
+    Classic { factory: Option<String>, fragment: Option<String> },
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Options::default().dialect()
+    }
+}
+
+/// One `tsconfig.json` with all that it extends.
+#[derive(Debug, Default)]
+pub(crate) struct TsConfig {
+    pub(crate) dialect: Dialect,
+    paths: IndexMap<String, Vec<PathBuf>>,
+    base_url: Option<PathBuf>,
+}
+
+impl TsConfig {
+    /// The files that a bare specifier may stand for, best first.
+    pub(crate) fn candidates(&self, specifier: &str) -> Vec<PathBuf> {
+        let mut found = self.mapped(specifier);
+        found.extend(self.base_url.as_ref().map(|base| base.join(specifier)));
+        found
+    }
+
+    /// The targets of the entry of `paths` that matches: an exact one, else the one with the longest part before `*`.
+    fn mapped(&self, specifier: &str) -> Vec<PathBuf> {
+        if let Some(targets) = self.paths.get(specifier) {
+            return targets.clone();
+        }
+        let matching = self.paths.iter().filter_map(|(pattern, targets)| {
+            let (prefix, suffix) = pattern.split_once('*')?;
+            let matched = specifier.strip_prefix(prefix)?.strip_suffix(suffix)?;
+            Some((prefix.len(), matched, targets))
+        });
+        match matching.max_by_key(|(length, ..)| *length) {
+            Some((_, matched, targets)) => {
+                targets.iter().map(|target| PathBuf::from(target.to_string_lossy().replacen('*', matched, 1))).collect()
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// All configurations met in one compile.
+#[derive(Default)]
+pub(crate) struct TsConfigs {
+    by_folder: HashMap<PathBuf, Arc<TsConfig>>,
+    pub(crate) warnings: Vec<Diagnostic>,
+    /// Every file read, and those that would have been read had they existed.
+    pub(crate) inputs: BTreeSet<PathBuf>,
+}
+
+impl TsConfigs {
+    /// The configuration that holds for the files of a folder: the nearest one at or above it.
+    pub(crate) fn for_folder(&mut self, folder: &Path, root: &Path) -> Arc<TsConfig> {
+        if let Some(known) = self.by_folder.get(folder) {
+            return Arc::clone(known);
+        }
+        let config = match self.load(folder, root) {
+            Some(config) => Arc::new(config),
+            None => match folder.parent() {
+                Some(parent) => self.for_folder(parent, root),
+                None => Arc::default(),
+            },
+        };
+        self.by_folder.insert(folder.to_path_buf(), Arc::clone(&config));
+        config
+    }
+
+    fn load(&mut self, folder: &Path, root: &Path) -> Option<TsConfig> {
+        let file = ["tsconfig.json", "jsconfig.json"].map(|name| folder.join(name)).into_iter().find(|file| {
+            // Only the root's own is worth watching for before it exists.
+            if folder == root {
+                self.inputs.insert(file.clone());
+            }
+            file.is_file()
+        })?;
+        let mut loader = Loader { root, leaf: folder, open: Vec::new(), configs: self };
+        let options = loader.read(&file).unwrap_or_default();
+        Some(TsConfig {
+            dialect: options.dialect(),
+            paths: options.paths.unwrap_or_default(),
+            base_url: options.base_url,
+        })
+    }
+}
+
+/// Follows `extends`.
+struct Loader<'a> {
+    root: &'a Path,
+    /// What `${configDir}` stands for.
+    leaf: &'a Path,
+    /// The files being read, to stop at a circle.
+    open: Vec<PathBuf>,
+    configs: &'a mut TsConfigs,
+}
+
+impl Loader<'_> {
+    fn read(&mut self, file: &Path) -> Option<Options> {
+        self.configs.inputs.insert(file.to_path_buf());
+        if self.open.iter().any(|open| open == file) {
+            self.warn(file, "it extends itself; the circle is ignored".to_owned());
+            return None;
+        }
+        let raw = match parse(file) {
+            Ok(raw) => raw,
+            Err(error) => {
+                self.warn(file, format!("it cannot be read and is ignored: {error}"));
+                return None;
+            }
+        };
+        let folder = file.parent().unwrap_or(file);
+        let mut options = Options::default();
+        self.open.push(file.to_path_buf());
+        for base in raw.extends.map(OneOrMany::into_vec).unwrap_or_default() {
+            match find_base(folder, &base) {
+                Some(base) => options = self.read(&base).unwrap_or_default().over(options),
+                None => self.warn(file, format!("it extends '{base}', which does not exist and is ignored")),
+            }
+        }
+        self.open.pop();
+        Some(Options::own(raw.compiler_options, folder, self.leaf).over(options))
+    }
+
+    fn warn(&mut self, file: &Path, message: String) {
+        let path = crate::layout::display_path(self.root, file);
+        self.configs.warnings.push(Diagnostic::new(&path, message));
+    }
+}
+
+fn parse(file: &Path) -> io::Result<Raw> {
+    let mut text = fs::read_to_string(file)?;
+    json_strip_comments::strip(&mut text)?;
+    let text = text.trim_start_matches('\u{feff}').trim();
+    if text.is_empty() { Ok(Raw::default()) } else { Ok(serde_json::from_str(text)?) }
+}
+
+/// The file that `extends` names: a path, or a file in a package.
+fn find_base(folder: &Path, specifier: &str) -> Option<PathBuf> {
+    if specifier.starts_with('.') || Path::new(specifier).is_absolute() {
+        return config_file(&normalize(&folder.join(specifier)));
+    }
+    folder.ancestors().find_map(|ancestor| config_file(&ancestor.join("node_modules").join(specifier)))
+}
+
+fn config_file(path: &Path) -> Option<PathBuf> {
+    let with_extension = PathBuf::from(format!("{}.json", path.display()));
+    [path.to_path_buf(), with_extension, path.join("tsconfig.json")].into_iter().find(|path| path.is_file())
+}
+
+#[derive(Default, Deserialize)]
+struct Raw {
+    extends: Option<OneOrMany>,
+    #[serde(default, rename = "compilerOptions")]
+    compiler_options: RawOptions,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawOptions {
+    base_url: Option<String>,
+    paths: Option<IndexMap<String, Vec<String>>>,
+    #[serde(flatten)]
+    rest: Plain,
+}
+
+/// The options that are taken as they are written.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Plain {
+    target: Option<String>,
+    use_define_for_class_fields: Option<bool>,
+    experimental_decorators: Option<bool>,
+    emit_decorator_metadata: Option<bool>,
+    strict: Option<bool>,
+    strict_null_checks: Option<bool>,
+    jsx: Option<String>,
+    jsx_import_source: Option<String>,
+    jsx_factory: Option<String>,
+    jsx_fragment_factory: Option<String>,
+}
+
+/// The options of a file, with its paths made absolute.
+#[derive(Debug, Default)]
+struct Options {
+    paths: Option<IndexMap<String, Vec<PathBuf>>>,
+    base_url: Option<PathBuf>,
+    plain: Plain,
+}
+
+impl Options {
+    fn own(raw: RawOptions, folder: &Path, leaf: &Path) -> Self {
+        let absolute = |base: &Path, path: &str| {
+            let path = path.replace("${configDir}", &leaf.to_string_lossy());
+            normalize(&base.join(path))
+        };
+        let base_url = raw.base_url.map(|base| absolute(folder, &base));
+        let paths = raw.paths.map(|paths| {
+            let base = base_url.as_deref().unwrap_or(folder);
+            let targets = |targets: Vec<String>| targets.iter().map(|target| absolute(base, target)).collect();
+            paths.into_iter().map(|(pattern, list)| (pattern, targets(list))).collect()
+        });
+        Self { paths, base_url, plain: raw.rest }
+    }
+
+    /// These options, and those of `base` where these say nothing.
+    fn over(self, base: Self) -> Self {
+        let (own, base_plain) = (self.plain, base.plain);
+        Self {
+            paths: self.paths.or(base.paths),
+            base_url: self.base_url.or(base.base_url),
+            plain: Plain {
+                target: own.target.or(base_plain.target),
+                use_define_for_class_fields: own.use_define_for_class_fields.or(base_plain.use_define_for_class_fields),
+                experimental_decorators: own.experimental_decorators.or(base_plain.experimental_decorators),
+                emit_decorator_metadata: own.emit_decorator_metadata.or(base_plain.emit_decorator_metadata),
+                strict: own.strict.or(base_plain.strict),
+                strict_null_checks: own.strict_null_checks.or(base_plain.strict_null_checks),
+                jsx: own.jsx.or(base_plain.jsx),
+                jsx_import_source: own.jsx_import_source.or(base_plain.jsx_import_source),
+                jsx_factory: own.jsx_factory.or(base_plain.jsx_factory),
+                jsx_fragment_factory: own.jsx_fragment_factory.or(base_plain.jsx_fragment_factory),
+            },
+        }
+    }
+
+    fn dialect(&self) -> Dialect {
+        let plain = &self.plain;
+        let jsx = if plain.jsx.as_deref().is_some_and(|jsx| jsx.eq_ignore_ascii_case("react")) {
+            Jsx::Classic { factory: plain.jsx_factory.clone(), fragment: plain.jsx_fragment_factory.clone() }
+        } else {
+            Jsx::Automatic { import_source: plain.jsx_import_source.clone() }
+        };
+        Dialect {
+            define_fields: plain.use_define_for_class_fields.unwrap_or_else(|| defines_fields(plain.target.as_deref())),
+            experimental_decorators: plain.experimental_decorators.unwrap_or_default(),
+            decorator_metadata: plain.emit_decorator_metadata.unwrap_or_default(),
+            strict_null_checks: plain.strict_null_checks.or(plain.strict).unwrap_or_default(),
+            jsx,
+        }
+    }
+}
+
+/// TypeScript's own rule: fields are defined from ES2022 on, and its default target in the days of 0.x was older.
+fn defines_fields(target: Option<&str>) -> bool {
+    let target = target.unwrap_or_default().to_ascii_lowercase();
+    match target.strip_prefix("es") {
+        Some("next") => true,
+        Some(year) => year.parse().is_ok_and(|year: u32| year >= 2022),
+        None => false,
+    }
+}

@@ -1,0 +1,145 @@
+//! Requests to handlers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use motia_core::TraceId;
+use motia_core::record::{Cause, Level};
+use motia_core::step::{Method, Step};
+use motia_core::trace::TraceParent;
+use motia_worker::message::ResultMeta;
+use motia_worker::{CallError, CallKind, CallOutcome, Class, RequestHead, ResultBody, Unavailable};
+
+use crate::call::Call;
+use crate::engine::Engine;
+
+/// A request for a step.
+pub struct ApiRequest {
+    /// The step.
+    pub step: Arc<Step>,
+    /// Its method, for the record.
+    pub method: Method,
+    /// The request without its body.
+    pub head: RequestHead,
+    /// The body, and for forms their JSON before it.
+    pub body: Bytes,
+    /// The W3C context that came with it.
+    pub parent: Option<TraceParent>,
+}
+
+/// What became of a request.
+pub struct ApiReply {
+    /// The chain that it began.
+    pub trace: TraceId,
+    /// The chain's W3C context.
+    pub parent: TraceParent,
+    /// The handler's response, or why there is none.
+    pub outcome: Result<(ResultMeta, ResultBody), Refusal>,
+}
+
+/// Why there is no response of a handler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The body is not what its content type says.
+    Invalid(String),
+    /// The handler failed, or what it wrote could not be stored. The cause is in the log.
+    Failed,
+    /// The worker died.
+    WorkerEnded,
+    /// No worker can take it now.
+    Unavailable(String),
+    /// The handler took too long.
+    TimedOut(Duration),
+}
+
+impl Engine {
+    /// Runs the handler of an API step. Answers once everything that the handler wrote is safe (design.md P1).
+    pub async fn request(&self, request: ApiRequest) -> ApiReply {
+        let ApiRequest { step, method, head, body, parent } = request;
+        let shared = &self.shared;
+        let trace = shared.backends.traces.next();
+        let parent = parent.unwrap_or_else(|| shared.backends.traces.parent(trace));
+        let cause = Cause::Request { method, path: head.path.clone() };
+        let call = Call::begin(&shared.telemetry, &step, trace, parent, cause);
+        let outcome = self.run_request(&call, head, body).await;
+        let (status, error) = match &outcome {
+            Ok((meta, _)) => (meta.status, None),
+            Err(refusal) => (Some(refusal.status()), Some(refusal.describe())),
+        };
+        call.end(status, error);
+        ApiReply { trace, parent, outcome }
+    }
+
+    async fn run_request(
+        &self,
+        call: &Arc<Call>,
+        head: RequestHead,
+        body: Bytes,
+    ) -> Result<(ResultMeta, ResultBody), Refusal> {
+        let step = &call.step;
+        let refuse = |unavailable: Unavailable| Refusal::Unavailable(unavailable.to_string());
+        let place =
+            self.pool(step.language.runtime()).ok_or_else(no_worker)?.place(Class::Http).await.map_err(refuse)?;
+        let kind = CallKind::Api(Box::new(head));
+        let mut handle = place.call(&step.source, call.trace, &kind, body, Arc::clone(call));
+        let limit = self.shared.settings().timeouts.api;
+        let Ok(answer) = tokio::time::timeout(limit, handle.outcome()).await else {
+            handle.cancel("timeout");
+            self.say(call, format!("did not answer within {} s and was cancelled (timeouts.api)", limit.as_secs_f32()));
+            return Err(Refusal::TimedOut(limit));
+        };
+        let CallOutcome { meta, body } = match answer {
+            Ok(outcome) => outcome,
+            Err(error @ CallError::WorkerEnded { .. }) => {
+                self.say(call, error.to_string());
+                return Err(Refusal::WorkerEnded);
+            }
+            Err(CallError::CutOff { reason }) => return Err(Refusal::Unavailable(reason)),
+        };
+        if let Some(reason) = meta.invalid {
+            return Err(Refusal::Invalid(reason));
+        }
+        if let Some(error) = meta.error {
+            self.say(call, format!("failed: {error}"));
+            return Err(Refusal::Failed);
+        }
+        if let Err(error) = call.settle(&*self.shared.backends.journal).await {
+            self.say(call, format!("answered, but what it wrote could not be made safe: {error}"));
+            return Err(Refusal::Failed);
+        }
+        Ok((meta, body))
+    }
+
+    /// Logs what went wrong with a call.
+    pub(crate) fn say(&self, call: &Call, message: String) {
+        self.shared.telemetry.log_of(Level::Error, Some(call.trace), Some(call.step.name.clone()), message);
+    }
+}
+
+fn no_worker() -> Refusal {
+    Refusal::Unavailable("no worker of its language runs".into())
+}
+
+impl Refusal {
+    /// The status that it is answered with.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Invalid(_) => 400,
+            Self::Failed => 500,
+            Self::WorkerEnded => 502,
+            Self::Unavailable(_) => 503,
+            Self::TimedOut(_) => 504,
+        }
+    }
+
+    /// For the record.
+    fn describe(&self) -> String {
+        match self {
+            Self::Invalid(reason) | Self::Unavailable(reason) => reason.clone(),
+            Self::Failed => "the handler failed".into(),
+            Self::WorkerEnded => "the worker ended".into(),
+            Self::TimedOut(limit) => format!("no answer within {} s", limit.as_secs_f32()),
+        }
+    }
+}

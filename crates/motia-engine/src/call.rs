@@ -1,0 +1,86 @@
+//! One attempt of a handler.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use motia_core::record::{Cause, Record, SpanEnd, SpanId, SpanStart};
+use motia_core::step::Step;
+use motia_core::trace::TraceParent;
+use motia_core::{Timestamp, TraceId};
+use motia_ports::{Error, Journal, Mark};
+
+use crate::telemetry::Telemetry;
+
+/// What the engine knows of a call that runs.
+pub struct Call {
+    /// The step.
+    pub step: Arc<Step>,
+    /// The chain.
+    pub trace: TraceId,
+    /// The W3C context that the chain's further calls and events carry.
+    pub parent: TraceParent,
+    /// The attempt.
+    pub span: SpanId,
+    /// The newest write of this call.
+    last_write: AtomicU64,
+    started: Duration,
+    telemetry: Telemetry,
+}
+
+impl Call {
+    /// Begins an attempt.
+    pub fn begin(
+        telemetry: &Telemetry,
+        step: &Arc<Step>,
+        trace: TraceId,
+        parent: TraceParent,
+        cause: Cause,
+    ) -> Arc<Self> {
+        static SPANS: AtomicU64 = AtomicU64::new(1);
+        let span = SpanId(SPANS.fetch_add(1, Ordering::Relaxed));
+        let at = telemetry.clock().now();
+        let (name, source) = (step.name.clone(), step.source.clone());
+        telemetry.record(Record::Started(SpanStart { id: span, trace, step: name, source, cause, at }));
+        Arc::new(Self {
+            step: Arc::clone(step),
+            trace,
+            parent,
+            span,
+            last_write: AtomicU64::new(0),
+            started: telemetry.clock().elapsed(),
+            telemetry: telemetry.clone(),
+        })
+    }
+
+    /// The handler wrote: its reads see this, and its outcome waits for it.
+    pub fn wrote(&self, mark: Mark) {
+        self.last_write.fetch_max(mark.0, Ordering::AcqRel);
+    }
+
+    /// Its newest write.
+    pub fn last_write(&self) -> Mark {
+        Mark(self.last_write.load(Ordering::Acquire))
+    }
+
+    /// The boundary of P1: waits until everything that the handler wrote survives a power cut.
+    pub async fn settle(&self, journal: &dyn Journal) -> Result<(), Error> {
+        match self.last_write() {
+            Mark::NONE => Ok(()),
+            mark => journal.sync(mark).await,
+        }
+    }
+
+    /// How long it has been running.
+    pub fn took(&self) -> Duration {
+        self.telemetry.clock().elapsed().saturating_sub(self.started)
+    }
+
+    /// Ends the attempt.
+    pub fn end(&self, status: Option<u16>, error: Option<String>) -> Timestamp {
+        let at = self.telemetry.clock().now();
+        let (trace, step, took) = (self.trace, self.step.name.clone(), self.took());
+        self.telemetry.record(Record::Ended(SpanEnd { id: self.span, trace, step, at, took, status, error }));
+        at
+    }
+}

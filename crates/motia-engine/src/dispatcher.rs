@@ -1,0 +1,272 @@
+//! Deliveries to handlers: a lane per subscribed step takes what is due, as many at a time as the step allows.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use motia_core::TraceId;
+use motia_core::record::{Cause, Level};
+use motia_core::step::{EventTrigger, QueueConfig, Step, Trigger};
+use motia_core::trace::TraceParent;
+use motia_ports::queue::{Delivery, DeliveryId, Failure};
+use motia_worker::{CallError, CallKind, Class};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::Call;
+use crate::engine::Engine;
+
+/// The first wait before a retry; it doubles with each attempt, up to the longest.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
+/// How long a cancelled handler may take to settle before its attempt counts as failed.
+const GRACE: Duration = Duration::from_secs(5);
+/// A pause after the queue itself failed.
+const QUEUE_TROUBLE: Duration = Duration::from_secs(1);
+
+/// The lanes that run.
+#[derive(Default)]
+pub(crate) struct Dispatcher {
+    lanes: Mutex<HashMap<motia_core::StepName, Lane>>,
+    /// Deliveries that a worker held when it died: they run alone (design.md P2).
+    suspects: Mutex<HashSet<DeliveryId>>,
+}
+
+struct Lane {
+    step: Arc<Step>,
+    queue: QueueConfig,
+    places: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Done,
+    Failed(String),
+    /// The worker died with it: nobody is charged, but it is suspect.
+    Suspect,
+    /// It was cut off by the engine: it simply runs again.
+    CutOff,
+}
+
+impl Engine {
+    /// Makes the lanes those of the current project. Deliveries that run go on, under the settings they began with.
+    pub(crate) fn update_lanes(&self) {
+        let project = self.shared.project();
+        let mut lanes = self.dispatcher.lanes.lock();
+        let wanted: HashMap<_, _> = project
+            .steps()
+            .filter_map(|step| match &step.trigger {
+                Trigger::Event(EventTrigger { queue, .. }) => Some((&step.name, (step, queue))),
+                _ => None,
+            })
+            .collect();
+        lanes.retain(|name, lane| {
+            let keep = wanted.contains_key(name);
+            if !keep {
+                lane.stop.cancel();
+            }
+            keep
+        });
+        for (name, (step, queue)) in wanted {
+            let before = lanes.get(name);
+            if before.is_some_and(|lane| Arc::ptr_eq(&lane.step, step)) {
+                continue;
+            }
+            // The places go along if their number is the same, so that a reload never runs more at a time.
+            let places = before
+                .filter(|lane| lane.queue.concurrency == queue.concurrency)
+                .map_or_else(|| Arc::new(Semaphore::new(concurrency(queue))), |lane| Arc::clone(&lane.places));
+            if let Some(before) = before {
+                before.stop.cancel();
+            }
+            let lane = Lane { step: Arc::clone(step), queue: queue.clone(), places, stop: self.stop.child_token() };
+            self.tasks.spawn(self.clone().run_lane(
+                Arc::clone(step),
+                queue.clone(),
+                Arc::clone(&lane.places),
+                lane.stop.clone(),
+            ));
+            lanes.insert(name.clone(), lane);
+        }
+    }
+
+    async fn run_lane(self, step: Arc<Step>, queue: QueueConfig, places: Arc<Semaphore>, stop: CancellationToken) {
+        let most = concurrency(&queue);
+        loop {
+            let Some(Ok(place)) = stop.run_until_cancelled(Arc::clone(&places).acquire_owned()).await else { return };
+            // What is free besides, so that a burst is fetched at once.
+            let mut free = vec![place];
+            while free.len() < most
+                && let Ok(place) = Arc::clone(&places).try_acquire_owned()
+            {
+                free.push(place);
+            }
+            let received = self.shared.backends.queue.receive(step.name.clone(), free.len());
+            let deliveries = match stop.run_until_cancelled(received).await {
+                None => return,
+                Some(Ok(deliveries)) => deliveries,
+                Some(Err(error)) => {
+                    let message = format!("deliveries cannot be received: {error}; trying again");
+                    self.shared.telemetry.log_of(Level::Error, None, Some(step.name.clone()), message);
+                    tokio::time::sleep(QUEUE_TROUBLE).await;
+                    continue;
+                }
+            };
+            for (delivery, place) in deliveries.into_iter().zip(free) {
+                let (engine, step, queue) = (self.clone(), Arc::clone(&step), queue.clone());
+                self.tasks.spawn(async move {
+                    engine.deliver(&step, &queue, delivery).await;
+                    drop(place);
+                });
+            }
+        }
+    }
+
+    async fn deliver(&self, step: &Arc<Step>, queue: &QueueConfig, delivery: Delivery) {
+        let (id, trace, failures) = (delivery.id, delivery.trace, delivery.failures);
+        let attempt = self.attempt(step, queue, delivery).await;
+        let backend = &self.shared.backends.queue;
+        let at = self.shared.telemetry.clock().now();
+        let say = |level, text| self.shared.telemetry.log_of(level, Some(trace), Some(step.name.clone()), text);
+        let finished = match attempt {
+            Attempt::Done => {
+                self.dispatcher.suspects.lock().remove(&id);
+                // Commits behind the result: the slot is free now. An acknowledgement that fails is seen below, and the
+                // delivery runs again after a restart: at least once.
+                backend.ack(id)
+            }
+            Attempt::Suspect => {
+                self.dispatcher.suspects.lock().insert(id);
+                say(
+                    Level::Warn,
+                    "its worker died while the handler ran: the event goes back, uncharged, and runs alone next".into(),
+                );
+                return backend.release(id);
+            }
+            Attempt::CutOff => return backend.release(id),
+            Attempt::Failed(error) if failures >= queue.max_retries => {
+                self.dispatcher.suspects.lock().remove(&id);
+                say(
+                    Level::Error,
+                    format!(
+                        "failed for the last time (attempt {} of {}), the event is a dead letter now: {error}",
+                        failures + 1,
+                        attempts(queue)
+                    ),
+                );
+                backend.bury(id, Failure { error, at })
+            }
+            Attempt::Failed(error) => {
+                let wait = backoff(failures, id);
+                say(
+                    Level::Error,
+                    format!(
+                        "failed (attempt {} of {}), next attempt in {:.1} s: {error}",
+                        failures + 1,
+                        attempts(queue),
+                        wait.as_secs_f32()
+                    ),
+                );
+                backend.retry(id, Failure { error, at }, at.plus(wait))
+            }
+        };
+        let engine = self.clone();
+        let (step, done) = (step.name.clone(), finished.done);
+        self.tasks.spawn(async move {
+            if let Err(error) = done.await {
+                let text = format!("the outcome of a delivery could not be stored, so it will run again: {error}");
+                engine.shared.telemetry.log_of(Level::Error, Some(trace), Some(step), text);
+                engine.shared.backends.queue.release(id);
+            }
+        });
+    }
+
+    async fn attempt(&self, step: &Arc<Step>, queue: &QueueConfig, delivery: Delivery) -> Attempt {
+        let suspect = self.dispatcher.suspects.lock().contains(&delivery.id);
+        let Some(pool) = self.pool(step.language.runtime()) else { return Attempt::CutOff };
+        let place = if suspect { pool.quarantine().await } else { pool.place(Class::Event).await };
+        let Ok(place) = place else { return Attempt::CutOff };
+
+        let attempt = delivery.failures + 1;
+        let cause = Cause::Event { topic: delivery.topic.clone(), attempt };
+        let parent = self.parent_of(delivery.trace, delivery.parent.as_deref());
+        let call = Call::begin(&self.shared.telemetry, step, delivery.trace, parent, cause);
+        let kind = CallKind::Event { topic: delivery.topic, attempt };
+        let mut handle = place.call(&step.source, call.trace, &kind, delivery.data, Arc::clone(&call));
+        let limit = queue.timeout.unwrap_or(self.shared.settings().timeouts.event);
+        let outcome = match tokio::time::timeout(limit, handle.outcome()).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                handle.cancel("timeout");
+                // Whether or not it settles in time: its attempt has failed.
+                let _ = tokio::time::timeout(GRACE, handle.outcome()).await;
+                let error = format!("the handler took longer than {} s and was cancelled", limit.as_secs_f32());
+                call.end(None, Some(error.clone()));
+                return Attempt::Failed(error);
+            }
+        };
+        let attempt = match outcome {
+            Ok(outcome) => match outcome.meta.error {
+                None => Attempt::Done,
+                Some(error) => Attempt::Failed(error.to_string()),
+            },
+            // Alone in its worker: there is nobody else to blame.
+            Err(error @ CallError::WorkerEnded { .. }) if suspect => Attempt::Failed(error.to_string()),
+            Err(CallError::WorkerEnded { .. }) => Attempt::Suspect,
+            Err(CallError::CutOff { .. }) => Attempt::CutOff,
+        };
+        call.end(
+            None,
+            match &attempt {
+                Attempt::Done => None,
+                Attempt::Failed(error) => Some(error.clone()),
+                Attempt::Suspect => Some("the worker ended".into()),
+                Attempt::CutOff => Some("cut off".into()),
+            },
+        );
+        attempt
+    }
+
+    /// The chain's W3C context.
+    pub(crate) fn parent_of(&self, trace: TraceId, stored: Option<&str>) -> TraceParent {
+        stored.and_then(TraceParent::parse).unwrap_or_else(|| self.shared.backends.traces.parent(trace))
+    }
+}
+
+fn concurrency(queue: &QueueConfig) -> usize {
+    usize::try_from(queue.concurrency.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS)
+}
+
+fn attempts(queue: &QueueConfig) -> u64 {
+    u64::from(queue.max_retries) + 1
+}
+
+/// Exponential with jitter: between half of the wait and all of it. The jitter comes from the delivery, so that deliveries that failed
+/// together come back apart, and a test can tell the time.
+fn backoff(failures: u32, id: DeliveryId) -> Duration {
+    let whole = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_WAIT);
+    let jitter = (id.0 ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40; // 24 bits
+    whole.mul_f64(0.5 + 0.5 * (jitter as f64 / f64::from(1 << 24)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_with_jitter_and_are_capped() {
+        for id in 0..1000 {
+            for (failures, whole) in [(0, 1), (1, 2), (2, 4), (8, 256), (9, 300), (40, 300)] {
+                let wait = backoff(failures, DeliveryId(id));
+                assert!(
+                    wait <= Duration::from_secs(whole) && wait >= Duration::from_secs(whole) / 2,
+                    "{failures} {wait:?}"
+                );
+            }
+        }
+        let waits: HashSet<_> = (0..1000).map(|id| backoff(3, DeliveryId(id))).collect();
+        assert!(waits.len() > 900, "deliveries that failed together come back apart");
+    }
+}

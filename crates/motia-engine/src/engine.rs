@@ -1,0 +1,193 @@
+//! The parts put together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use motia_core::ids::Runtime;
+use motia_core::project::ProjectConfig;
+use motia_core::step::Trigger;
+use motia_ports::queue::Subscription;
+use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
+use motia_worker::Pool;
+use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cron::Scheduler;
+use crate::dispatcher::Dispatcher;
+use crate::registry::Project;
+use crate::telemetry::Telemetry;
+
+/// Where everything is kept.
+pub struct Backends {
+    /// `ctx.state`.
+    pub state: Arc<dyn State>,
+    /// `ctx.streams`.
+    pub streams: Arc<dyn Streams>,
+    /// Events.
+    pub queue: Arc<dyn EventQueue>,
+    /// Ticks.
+    pub cron: Arc<dyn CronLock>,
+    /// Commits and syncs.
+    pub journal: Arc<dyn Journal>,
+    /// Trace ids.
+    pub traces: Arc<dyn Traces>,
+}
+
+/// What the engine is made of.
+pub struct Config {
+    /// Where everything is kept.
+    pub backends: Backends,
+    /// Where records go.
+    pub telemetry: Telemetry,
+    /// The project's knobs; replaced on reload.
+    pub settings: ProjectConfig,
+}
+
+/// Why the engine cannot do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The subscriptions of a project could not be stored.
+    #[error("the project's subscriptions could not be stored: {0}")]
+    Subscriptions(motia_ports::Error),
+    /// Calls were still running at the deadline.
+    #[error("calls were still running {} s after the stop; they were cut off, and their events run again at the next start", .0.as_secs_f32())]
+    Deadline(Duration),
+}
+
+/// What calls need while they run. This is what workers see.
+pub struct Shared {
+    pub(crate) backends: Backends,
+    pub(crate) telemetry: Telemetry,
+    project: RwLock<Arc<Project>>,
+    settings: RwLock<Arc<ProjectConfig>>,
+}
+
+impl Shared {
+    pub(crate) fn project(&self) -> Arc<Project> {
+        Arc::clone(&self.project.read())
+    }
+
+    pub(crate) fn settings(&self) -> Arc<ProjectConfig> {
+        Arc::clone(&self.settings.read())
+    }
+}
+
+/// A handle on the engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) shared: Arc<Shared>,
+    pools: Arc<RwLock<HashMap<Runtime, Pool<Shared>>>>,
+    pub(crate) dispatcher: Arc<Dispatcher>,
+    pub(crate) scheduler: Arc<Scheduler>,
+    /// Every task of the engine.
+    pub(crate) tasks: TaskTracker,
+    /// Ends the intake: no further delivery or tick begins.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Engine {
+    /// An engine without a project.
+    pub fn new(config: Config) -> Self {
+        let Config { backends, telemetry, settings } = config;
+        let project = RwLock::new(Arc::new(Project::default()));
+        let shared = Arc::new(Shared { backends, telemetry, project, settings: RwLock::new(Arc::new(settings)) });
+        Self {
+            shared,
+            pools: Arc::default(),
+            dispatcher: Arc::default(),
+            scheduler: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }
+    }
+
+    /// What workers talk to.
+    pub fn host(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Where records go.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.shared.telemetry
+    }
+
+    /// The tasks of everything that runs under the engine: they are waited for at its end.
+    pub fn tasks(&self) -> &TaskTracker {
+        &self.tasks
+    }
+
+    /// The events that wait, and dead letters.
+    pub fn queue(&self) -> &Arc<dyn EventQueue> {
+        &self.shared.backends.queue
+    }
+
+    /// The project as it runs now.
+    pub fn project(&self) -> Arc<Project> {
+        self.shared.project()
+    }
+
+    /// The knobs as they are now.
+    pub fn settings(&self) -> Arc<ProjectConfig> {
+        self.shared.settings()
+    }
+
+    /// Changes the knobs.
+    pub fn set_settings(&self, settings: ProjectConfig) {
+        *self.shared.settings.write() = Arc::new(settings);
+    }
+
+    /// Adds the workers of a runtime.
+    pub fn add_pool(&self, runtime: Runtime, pool: Pool<Shared>) {
+        self.pools.write().insert(runtime, pool);
+    }
+
+    /// The workers of a runtime.
+    pub fn pool(&self, runtime: Runtime) -> Option<Pool<Shared>> {
+        self.pools.read().get(&runtime).cloned()
+    }
+
+    /// Makes a project the one that runs: its subscriptions are stored, then requests, deliveries and ticks go to its steps.
+    /// What runs goes on. The pools must have the project's files already.
+    pub async fn apply(&self, project: Project) -> Result<(), Error> {
+        let subscriptions = project
+            .steps()
+            .filter_map(|step| match &step.trigger {
+                Trigger::Event(event) => Some(Subscription {
+                    step: step.name.clone(),
+                    source: step.source.clone(),
+                    topics: event.subscribes.clone(),
+                    queue: event.queue.clone(),
+                }),
+                _ => None,
+            })
+            .collect();
+        let declared = self.shared.backends.queue.declare(subscriptions, project.broken.clone());
+        declared.await.map_err(Error::Subscriptions)?;
+        let streams: Vec<_> = project.streams().map(|stream| stream.name.clone()).collect();
+        *self.shared.project.write() = Arc::new(project);
+        for pool in self.pools.read().values() {
+            pool.set_streams(streams.clone());
+        }
+        self.update_lanes();
+        self.update_schedules();
+        Ok(())
+    }
+
+    /// Stops in order: no further delivery or tick begins; what runs may finish until the deadline; then every worker ends.
+    /// The edge must have stopped taking requests before.
+    pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
+        self.stop.cancel();
+        let pools: Vec<_> = self.pools.read().values().cloned().collect();
+        let drained =
+            tokio::time::timeout(deadline, futures_util::future::join_all(pools.iter().map(Pool::drain))).await;
+        for pool in &pools {
+            pool.kill("the engine is stopping");
+        }
+        self.tasks.close();
+        // What is left only writes down outcomes that are known.
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
+        drained.map(|_| ()).map_err(|_| Error::Deadline(deadline))
+    }
+}

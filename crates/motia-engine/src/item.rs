@@ -1,0 +1,71 @@
+//! What is added to a stream item when it is stored: `{...data, id, _createdAt}` (behaviour-0.17.md F1).
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use motia_core::{ItemKey, Timestamp};
+use serde::Deserialize;
+use serde_json::value::{RawValue, to_raw_value};
+
+/// Why data cannot be an item.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a stream item must be an object")]
+pub struct NotAnObject;
+
+/// The item as it is stored, and its creation time. `id` is always the address's; `_createdAt` is now unless the data has one,
+/// as it has when an item that was read is written back. Everything else keeps its order and its exact text.
+pub fn stored(data: &[u8], id: &ItemKey, now: Timestamp) -> Result<(Bytes, Timestamp), NotAnObject> {
+    let mut members: IndexMap<Cow<'_, str>, Cow<'_, RawValue>> = {
+        let borrowed: IndexMap<Key<'_>, &RawValue> = serde_json::from_slice(data).map_err(|_| NotAnObject)?;
+        borrowed.into_iter().map(|(key, value)| (key.0, Cow::Borrowed(value))).collect()
+    };
+    let kept = members.get("_createdAt").and_then(|raw| raw.get().parse::<f64>().ok());
+    let created = kept.map_or(now, |millis| Timestamp(millis as i64));
+    members.shift_remove("__motia");
+    members.insert("id".into(), Cow::Owned(raw(id.as_str())));
+    if kept.is_none() {
+        members.insert("_createdAt".into(), Cow::Owned(raw(&created.as_millis())));
+    }
+    Ok((serde_json::to_vec(&members).unwrap_or_default().into(), created))
+}
+
+/// A key, borrowed unless it has escapes.
+#[derive(Deserialize, PartialEq, Eq, Hash)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
+    // Strings and numbers always serialize.
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(data: &str) -> String {
+        let (item, _) = stored(data.as_bytes(), &"m1".into(), Timestamp(5)).expect("an object");
+        String::from_utf8(item.to_vec()).expect("text")
+    }
+
+    #[test]
+    fn id_and_creation_time_are_added_and_the_rest_keeps_its_text() {
+        assert_eq!(store(r#"{"b": 1.50, "a": "x"}"#), r#"{"b":1.50,"a":"x","id":"m1","_createdAt":5}"#);
+        assert_eq!(store(r#"{"id":"other","z":1}"#), r#"{"id":"m1","z":1,"_createdAt":5}"#);
+        assert_eq!(store(r#"{"\u0061\n":1}"#), "{\"a\\n\":1,\"id\":\"m1\",\"_createdAt\":5}");
+    }
+
+    #[test]
+    fn an_item_that_was_read_can_be_written_back() {
+        let item = r#"{"a":1,"id":"m1","_createdAt":3,"__motia":{"type":"state-stream"}}"#;
+        let (again, created) = stored(item.as_bytes(), &"m1".into(), Timestamp(9)).expect("an object");
+        assert_eq!((&*again, created), (&br#"{"a":1,"id":"m1","_createdAt":3}"#[..], Timestamp(3)));
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for data in ["null", "[1]", "\"x\"", "5", ""] {
+            assert_eq!(stored(data.as_bytes(), &"m1".into(), Timestamp(5)), Err(NotAnObject), "{data}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The project as it runs now. Never changed: a reload puts another one in its place.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use motia_core::step::{Step, Trigger};
+use motia_core::stream::Stream;
+use motia_core::{SourcePath, StepName, StreamName, Topic};
+
+/// Steps and streams that were understood and can run.
+#[derive(Debug, Default)]
+pub struct Project {
+    steps: HashMap<StepName, Arc<Step>>,
+    by_source: HashMap<SourcePath, Arc<Step>>,
+    streams: HashMap<StreamName, Arc<Stream>>,
+    /// Files that are there but cannot run: their stored subscriptions stay.
+    pub broken: Vec<SourcePath>,
+}
+
+impl Project {
+    /// Puts a project together. Of two steps, routes or streams with the same name the first wins; the others come back as
+    /// warnings that name both files (design.md section 6).
+    pub fn new(steps: Vec<Step>, streams: Vec<Stream>, broken: Vec<SourcePath>) -> (Self, Vec<String>) {
+        let mut project = Self { broken, ..Self::default() };
+        let mut warnings = Vec::new();
+        for step in steps {
+            if let Some(first) = project.steps.get(&step.name) {
+                warnings.push(format!(
+                    "step name '{}' is used by {} and by {}; the first one is used, rename the other",
+                    step.name, first.source, step.source
+                ));
+                continue;
+            }
+            let step = Arc::new(step);
+            project.by_source.insert(step.source.clone(), Arc::clone(&step));
+            project.steps.insert(step.name.clone(), step);
+        }
+        for stream in streams {
+            match project.streams.get(&stream.name) {
+                Some(first) => warnings.push(format!(
+                    "stream name '{}' is used by {} and by {}; the first one is used",
+                    stream.name, first.source, stream.source
+                )),
+                None => {
+                    project.streams.insert(stream.name.clone(), Arc::new(stream));
+                }
+            }
+        }
+        (project, warnings)
+    }
+
+    /// All steps, in no order.
+    pub fn steps(&self) -> impl Iterator<Item = &Arc<Step>> {
+        self.steps.values()
+    }
+
+    /// All streams, in no order.
+    pub fn streams(&self) -> impl Iterator<Item = &Arc<Stream>> {
+        self.streams.values()
+    }
+
+    /// The step of a file.
+    pub fn step_of(&self, source: &SourcePath) -> Option<&Arc<Step>> {
+        self.by_source.get(source)
+    }
+
+    /// Whether there is such a stream.
+    pub fn has_stream(&self, name: &StreamName) -> bool {
+        self.streams.contains_key(name)
+    }
+
+    /// Topics that a step says it emits and no step subscribes to.
+    pub fn topics_without_subscriber(&self) -> Vec<(Arc<Step>, Topic)> {
+        let subscribed = |topic: &Topic| {
+            self.steps.values().any(|step| match &step.trigger {
+                Trigger::Event(event) => event.subscribes.contains(topic),
+                _ => false,
+            })
+        };
+        let mut lonely: Vec<_> = self
+            .steps
+            .values()
+            .flat_map(|step| step.emits.declared().iter().map(move |emit| (Arc::clone(step), emit.topic.clone())))
+            .filter(|(_, topic)| !subscribed(topic))
+            .collect();
+        lonely.sort_by(|a, b| (&a.0.source, &a.1).cmp(&(&b.0.source, &b.1)));
+        lonely
+    }
+}

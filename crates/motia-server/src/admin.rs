@@ -1,0 +1,85 @@
+//! The API of our own: HTTP and JSON under `/__motia`, on the engine's socket always, on the port in `dev` (design.md section 9).
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use motia_core::step::{Emit, Step, Trigger};
+use motia_engine::Engine;
+use serde_json::{Value, json};
+
+/// The routes.
+pub(crate) fn router(engine: Engine) -> Router {
+    Router::new()
+        .route("/__motia/health", get(health))
+        .route("/__motia/steps", get(steps))
+        .fallback(async || (StatusCode::NOT_FOUND, Json(json!({ "error": "the admin API has no such route" }))))
+        .with_state(engine)
+}
+
+async fn health(State(engine): State<Engine>) -> Json<Value> {
+    let project = engine.project();
+    Json(json!({
+        "status": "ok",
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "steps": project.steps().count(),
+        "streams": project.streams().count(),
+        "broken": project.broken,
+    }))
+}
+
+async fn steps(State(engine): State<Engine>) -> Json<Value> {
+    let project = engine.project();
+    let mut steps: Vec<_> = project.steps().collect();
+    steps.sort_by(|a, b| a.source.cmp(&b.source));
+    let steps: Vec<_> = steps.into_iter().map(|step| describe(step)).collect();
+    let mut streams: Vec<_> =
+        project.streams().map(|stream| json!({ "name": stream.name, "filePath": stream.source })).collect();
+    streams.sort_by_key(|stream| stream["name"].to_string());
+    Json(json!({ "steps": steps, "streams": streams }))
+}
+
+fn describe(step: &Step) -> Value {
+    let topics = |emits: &[Emit]| serde_json::to_value(emits).unwrap_or_default();
+    let mut value = json!({
+        "name": step.name,
+        "type": step.kind().to_lowercase(),
+        "filePath": step.source,
+        "language": step.language,
+        "description": step.description,
+        "flows": step.flows,
+        "emits": topics(step.emits.declared()),
+        "virtualEmits": topics(&step.virtual_emits),
+        "virtualSubscribes": step.virtual_subscribes,
+    });
+    let more = match &step.trigger {
+        Trigger::Api(api) => json!({
+            "method": api.method,
+            "path": api.path,
+            "bodySchema": api.body_schema,
+            "responseSchema": api.response_schema,
+            "queryParams": api.query_params,
+        }),
+        Trigger::Event(event) => json!({
+            "subscribes": event.subscribes,
+            "input": event.input,
+            "infrastructure": {
+                "handler": { "timeout": event.queue.timeout.map(|timeout| timeout.as_secs_f64()) },
+                "queue": {
+                    "type": event.queue.kind,
+                    "maxRetries": event.queue.max_retries,
+                    "visibilityTimeout": event.queue.visibility_timeout.as_secs_f64(),
+                    "delaySeconds": event.queue.delay.as_secs_f64(),
+                    "concurrency": event.queue.concurrency,
+                },
+            },
+        }),
+        Trigger::Cron(cron) => json!({ "cron": cron.cron }),
+        Trigger::Noop => json!({}),
+    };
+    if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
+        all.extend(more);
+    }
+    value
+}

@@ -1,0 +1,211 @@
+//! One request, from the first byte to the last.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, HeaderValue, ORIGIN};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use motia_core::step::Method;
+use motia_core::trace::TraceParent;
+use motia_engine::{ApiReply, ApiRequest, Engine, Refusal};
+use motia_worker::RequestHead;
+use parking_lot::RwLock;
+
+use crate::request::{headers_to_json, read_body};
+use crate::response::{EdgeBody, error, json, response};
+use crate::router::{Match, NoMatch, Routes};
+use crate::{admin, cors, query};
+
+/// How the project runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// `motia dev`: on this machine, reloading.
+    Dev,
+    /// `motia start`: in production.
+    Start,
+}
+
+/// A handle on what answers requests. Cheap to clone.
+#[derive(Clone)]
+pub struct Edge {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    mode: Mode,
+    routes: RwLock<Arc<Routes>>,
+    admin: axum::Router,
+}
+
+const ADMIN: &str = "/__motia";
+
+impl Edge {
+    /// An edge without routes.
+    pub fn new(engine: Engine, mode: Mode) -> Self {
+        let admin = admin::router(engine.clone());
+        Self { shared: Arc::new(Shared { engine, mode, routes: RwLock::default(), admin }) }
+    }
+
+    /// Replaces the routes.
+    pub fn set_routes(&self, routes: Routes) {
+        *self.shared.routes.write() = Arc::new(routes);
+    }
+
+    /// The admin API, for the engine's own socket.
+    pub fn admin(&self) -> axum::Router {
+        self.shared.admin.clone()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    /// Answers a request. Never fails: whatever happens has an answer.
+    pub async fn handle(&self, request: Request<Incoming>) -> Response<EdgeBody> {
+        let path = request.uri().path();
+        if path == ADMIN || path.strip_prefix(ADMIN).is_some_and(|rest| rest.starts_with('/')) {
+            return self.admin_on_port(request).await;
+        }
+        let method = request.method().as_str().parse::<Method>();
+        let routes = Arc::clone(&self.shared.routes.read());
+        match method.map_err(|()| NoMatch::NotFound).and_then(|method| Ok((method, routes.find(method, path)?))) {
+            Ok((method, found)) => {
+                let mode = self.shared.mode;
+                let asked = request.headers().get(ORIGIN).cloned();
+                let mut answer = self.call(method, found, request).await;
+                let mut headers = http::HeaderMap::new();
+                headers.extend(asked.map(|origin| (ORIGIN, origin)));
+                cors::add(mode, &headers, answer.headers_mut());
+                answer
+            }
+            Err(no_match) => self.no_step(method.ok(), &request, no_match),
+        }
+    }
+
+    async fn call(&self, method: Method, found: Match, request: Request<Incoming>) -> Response<EdgeBody> {
+        let Match { step, params } = found;
+        let (parts, body) = request.into_parts();
+        let mut head = RequestHead {
+            method: parts.method.as_str().to_owned(),
+            path: parts.uri.path().to_owned(),
+            headers: headers_to_json(&parts.headers),
+            query: parts.uri.query().map(query::to_json).unwrap_or_default(),
+            params: params_to_json(&params),
+            ..RequestHead::default()
+        };
+        let limit = self.shared.engine.settings().body_limit;
+        let body = match read_body(&parts.headers, body, limit, &mut head).await {
+            Ok(body) => body,
+            Err(bad) => return error(bad.status(), &bad.to_string()),
+        };
+        let parent = parts.headers.get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
+        let name = step.name.clone();
+        let reply = self.shared.engine.request(ApiRequest { step, method, head, body, parent }).await;
+        let ApiReply { trace, parent, outcome } = reply;
+        let mut answer = match outcome.map(|(meta, body)| response(meta, body)) {
+            Ok(Ok(response)) => response,
+            Ok(Err(problem)) => {
+                let text = format!("{problem}; the client got 500");
+                let level = motia_core::record::Level::Error;
+                self.shared.engine.telemetry().log_of(level, Some(trace), Some(name), text);
+                error(500, INTERNAL)
+            }
+            Err(refusal) => refused(&refusal),
+        };
+        let headers = answer.headers_mut();
+        // Both are of our own making: ASCII without control characters.
+        headers.extend(HeaderValue::from_str(trace.as_str()).ok().map(|value| (TRACE_ID, value)));
+        headers.extend(HeaderValue::from_str(&parent.to_string()).ok().map(|value| (TRACEPARENT, value)));
+        answer
+    }
+
+    /// What no step answers: preflights, health, and what is not there.
+    fn no_step(&self, method: Option<Method>, request: &Request<Incoming>, no_match: NoMatch) -> Response<EdgeBody> {
+        if method == Some(Method::Options) {
+            let mut answer = Response::new(EdgeBody::Whole(Bytes::new()));
+            *answer.status_mut() = http::StatusCode::NO_CONTENT;
+            cors::preflight(self.shared.mode, request.headers(), answer.headers_mut());
+            return answer;
+        }
+        if matches!(method, Some(Method::Get | Method::Head)) && matches!(request.uri().path(), "/healthz" | "/readyz")
+        {
+            return json(200, &serde_json::json!({ "status": "ok" }));
+        }
+        let mut answer = match no_match {
+            NoMatch::BadEncoding => error(400, "the path is not valid percent-encoded UTF-8"),
+            NoMatch::NotFound => error(404, "Not found"),
+            NoMatch::OtherMethods(methods) => {
+                let mut answer = error(405, "Method not allowed");
+                let allowed: Vec<_> = methods.iter().map(|method| method.as_str()).collect();
+                answer
+                    .headers_mut()
+                    .extend(HeaderValue::from_str(&allowed.join(", ")).ok().map(|value| (ALLOW, value)));
+                answer
+            }
+        };
+        cors::add(self.shared.mode, request.headers(), answer.headers_mut());
+        answer
+    }
+
+    /// The admin API on the port: in `dev` alone, for programs and pages of this machine (design.md section 9).
+    async fn admin_on_port(&self, request: Request<Incoming>) -> Response<EdgeBody> {
+        if self.shared.mode == Mode::Start {
+            return error(404, "Not found");
+        }
+        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.or_else(|| request.uri().host()).unwrap_or_default();
+        let foreign_page = request.headers().get(ORIGIN).is_some_and(|origin| !cors::is_loopback(origin));
+        if foreign_page || !cors::is_loopback_host(host) {
+            return error(403, "the admin API answers programs and pages of this machine only");
+        }
+        let mut admin = self.shared.admin.clone();
+        match tower_service::Service::call(&mut admin, request).await {
+            Ok(answer) => {
+                let (parts, body) = answer.into_parts();
+                match http_body_util::BodyExt::collect(body).await {
+                    Ok(body) => Response::from_parts(parts, EdgeBody::Whole(body.to_bytes())),
+                    Err(_) => error(500, INTERNAL),
+                }
+            }
+            Err(never) => match never {},
+        }
+    }
+}
+
+const INTERNAL: &str = "Internal server error";
+const TRACE_ID: http::HeaderName = http::HeaderName::from_static("x-trace-id");
+const TRACEPARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
+
+fn refused(refusal: &Refusal) -> Response<EdgeBody> {
+    let mut answer = match refusal {
+        Refusal::Invalid(reason) => error(refusal.status(), reason),
+        // The cause is in the log, never in the answer.
+        Refusal::Failed => error(refusal.status(), INTERNAL),
+        Refusal::WorkerEnded => error(refusal.status(), "The worker ended while it handled the request"),
+        Refusal::Unavailable(reason) => error(refusal.status(), reason),
+        Refusal::TimedOut(_) => error(refusal.status(), "The handler did not answer in time"),
+    };
+    if matches!(refusal, Refusal::Unavailable(_)) {
+        answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
+}
+
+fn params_to_json(params: &[(String, String)]) -> String {
+    if params.is_empty() {
+        return String::new();
+    }
+    let mut out = String::from("{");
+    for (n, (name, value)) in params.iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        query::write_text(&mut out, name);
+        out.push(':');
+        query::write_text(&mut out, value);
+    }
+    out.push('}');
+    out
+}

@@ -1,0 +1,147 @@
+//! A handler's answer to the wire.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::{Response, StatusCode};
+use hyper::body::{Body, Frame, SizeHint};
+use motia_worker::message::{BodyKind, HeaderValues, ResultMeta};
+use motia_worker::{CutOff, ResultBody};
+
+/// A response's body: in one piece, or as it comes from the worker.
+pub enum EdgeBody {
+    /// In one piece.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(Streaming),
+}
+
+/// A body that comes from a worker in pieces.
+pub enum Streaming {
+    /// Waiting for the next piece.
+    Waiting(BoxFuture<'static, (ResultBody, Option<Result<Bytes, CutOff>>)>),
+    /// At its end.
+    Done,
+}
+
+impl EdgeBody {
+    fn new(body: ResultBody) -> Self {
+        match body.whole() {
+            Some(bytes) => Self::Whole(bytes.clone()),
+            None => Self::Stream(Streaming::Waiting(next(body))),
+        }
+    }
+}
+
+impl From<Bytes> for EdgeBody {
+    fn from(bytes: Bytes) -> Self {
+        Self::Whole(bytes)
+    }
+}
+
+fn next(mut body: ResultBody) -> BoxFuture<'static, (ResultBody, Option<Result<Bytes, CutOff>>)> {
+    Box::pin(async move {
+        let piece = body.next().await;
+        (body, piece)
+    })
+}
+
+impl Body for EdgeBody {
+    type Data = Bytes;
+    type Error = CutOff;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+        match self.get_mut() {
+            Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Stream(Streaming::Done) => Poll::Ready(None),
+            Self::Stream(streaming @ Streaming::Waiting(_)) => {
+                let Streaming::Waiting(piece) = streaming else { return Poll::Ready(None) };
+                let (body, piece) = std::task::ready!(piece.as_mut().poll(cx));
+                *streaming = match piece {
+                    Some(Ok(_)) => Streaming::Waiting(next(body)),
+                    _ => Streaming::Done,
+                };
+                Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Whole(bytes) if bytes.is_empty()) || matches!(self, Self::Stream(Streaming::Done))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// What a handler answered cannot be sent.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotAResponse {
+    #[error("returned the status {0}: a final status is 200 to 599")]
+    Status(u16),
+    #[error("returned no status")]
+    NoStatus,
+    #[error("returned the header '{0}', which is not a valid name or has a value with control characters")]
+    Header(String),
+}
+
+/// The response, if it is one.
+pub(crate) fn response(meta: ResultMeta, body: ResultBody) -> Result<Response<EdgeBody>, NotAResponse> {
+    let status = meta.status.ok_or(NotAResponse::NoStatus)?;
+    // 1xx cannot end a request.
+    let status = StatusCode::from_u16(status)
+        .ok()
+        .filter(|_| (200..600).contains(&status))
+        .ok_or(NotAResponse::Status(status))?;
+    let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let mut response = Response::new(if bodiless { EdgeBody::Whole(Bytes::new()) } else { EdgeBody::new(body) });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, values) in meta.headers {
+        let bad = || NotAResponse::Header(name.clone());
+        let parsed = HeaderName::try_from(name.as_str()).map_err(|_| bad())?;
+        // How the body travels is not the handler's to say: a wrong length would break the next response.
+        if parsed == CONTENT_LENGTH || parsed == TRANSFER_ENCODING || parsed == CONNECTION {
+            continue;
+        }
+        let values = match values {
+            HeaderValues::One(value) => vec![value],
+            HeaderValues::Many(values) => values,
+        };
+        for value in values {
+            headers.append(&parsed, HeaderValue::from_bytes(value.as_bytes()).map_err(|_| bad())?);
+        }
+    }
+    if !bodiless && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static(match meta.body {
+                BodyKind::None | BodyKind::Json => "application/json; charset=utf-8",
+                BodyKind::Text => "text/html; charset=utf-8",
+                BodyKind::Bytes => "application/octet-stream",
+            }),
+        );
+    }
+    Ok(response)
+}
+
+/// An answer of our own: `{"error": text}`.
+pub(crate) fn error(status: u16, text: &str) -> Response<EdgeBody> {
+    json(status, &serde_json::json!({ "error": text }))
+}
+
+/// An answer of our own.
+pub(crate) fn json(status: u16, body: &serde_json::Value) -> Response<EdgeBody> {
+    let mut response = Response::new(EdgeBody::Whole(body.to_string().into()));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
