@@ -311,10 +311,10 @@ impl<'a> Visit<'a> for Reader<'_> {
         self.tries += 1;
         self.visit_block_statement(&statement.block);
         self.tries -= 1;
-        for handler in &statement.handler {
+        if let Some(handler) = &statement.handler {
             self.visit_catch_clause(handler);
         }
-        for finalizer in &statement.finalizer {
+        if let Some(finalizer) = &statement.finalizer {
             self.visit_block_statement(finalizer);
         }
     }

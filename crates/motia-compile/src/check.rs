@@ -26,15 +26,29 @@ pub(crate) fn check(graph: &Graph, id: FileId) -> Vec<Diagnostic> {
             continue;
         }
         let waits = |file: FileId| {
-            graph.files[file].facts().is_some_and(|facts| facts.top_level_await.is_some() && facts.format == Format::Esm)
+            graph.files[file]
+                .facts()
+                .is_some_and(|facts| facts.top_level_await.is_some() && facts.format == Format::Esm)
         };
         let circle = |file: FileId| file == id && !request.lazy;
         if let Some(path) = path(graph, target, waits) {
-            let message = format!("require of '{}', which uses await outside a function: {}", request.specifier, names(graph, id, &path));
-            errors.push(at(request, message).help("use `import` or `await import()` instead, or await inside a function"));
+            let message = format!(
+                "require of '{}', which uses await outside a function: {}",
+                request.specifier,
+                names(graph, id, &path)
+            );
+            errors.push(
+                at(request, message).help("use `import` or `await import()` instead, or await inside a function"),
+            );
         } else if let Some(path) = path(graph, target, circle) {
-            let message = format!("require of '{}' goes round in a circle between CommonJS and ES modules: {}", request.specifier, names(graph, id, &path));
-            errors.push(at(request, message).help("use the same kind of export in all of these files, or move what they share to a file of its own"));
+            let message = format!(
+                "require of '{}' goes round in a circle between CommonJS and ES modules: {}",
+                request.specifier,
+                names(graph, id, &path)
+            );
+            errors.push(at(request, message).help(
+                "use the same kind of export in all of these files, or move what they share to a file of its own",
+            ));
         }
     }
     errors

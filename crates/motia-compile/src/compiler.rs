@@ -1,6 +1,6 @@
 //! From the entries of a project to a generation.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,22 +8,18 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use motia_core::{Language, SourcePath};
 
-use crate::check::check;
+use crate::Error;
+use crate::build::Build;
 use crate::diagnostic::Diagnostic;
 use crate::discovery::{FileKind, SourceFile};
-use crate::emit::{Emitted, emit};
-use crate::generation::{GenerationHash, Generations, Held, Item};
-use crate::graph::{File, FileId, Graph, Kind, Memory};
-use crate::helpers;
-use crate::layout::{file_url, normalize};
+use crate::generation::{GenerationHash, Generations, Held};
+use crate::graph::{FileId, Graph, Memory};
+use crate::layout::normalize;
 use crate::link::{Linked, Linker};
-use crate::parallel;
 use crate::resolve::Resolver;
 use crate::sdk::SdkModules;
-use crate::shim::{Shim, Wanted, helper_output, quote};
 use crate::surface::Surfaces;
 use crate::tsconfig::TsConfigs;
-use crate::Error;
 
 /// Where a project is, and what its code runs on.
 #[derive(Clone, Debug)]
@@ -97,8 +93,7 @@ impl Compiler {
 
         self.resolver.refresh();
         let mut configs = TsConfigs::default();
-        let graph =
-            Graph::build(&root, paths.iter().cloned(), &mut self.resolver, &mut configs, &mut self.memory);
+        let graph = Graph::build(&root, paths.iter().cloned(), &mut self.resolver, &mut configs, &mut self.memory);
         self.memory.retain(|path, _| graph.find(path).is_some());
 
         let lenient = entries.iter().position(|entry| entry.kind == FileKind::Config);
@@ -110,20 +105,23 @@ impl Compiler {
         if self.last.is_none() {
             self.last = self.generations.newest().map(Arc::new);
         }
-        let mut build = Build::new(&self.config, &graph, linked, self.last.as_deref());
-        build.find_errors();
-        build.emit();
-
-        let mut warnings = std::mem::take(&mut configs.warnings);
-        let outcome = build.judge(&entries, &paths, &mut warnings);
-        let items = build.items(&outcome.live);
-        let hash = Generations::hash(&items, &build.fingerprint(&self.resolver.manifests, &configs.inputs));
+        let build = Build::new(&self.config, &graph, &linked, self.last.as_deref());
+        let targets: Vec<(SourcePath, FileId)> = entries
+            .iter()
+            .zip(&paths)
+            .filter_map(|(entry, path)| Some((entry.path.clone(), graph.find(path)?)))
+            .collect();
+        let built = build.run(&targets);
+        let state = Build::state(&root, self.resolver.manifests.iter().chain(&configs.inputs));
+        let hash = Generations::hash(&built.items, &state);
         let held = match &self.last {
             Some(last) if last.hash == hash => Arc::clone(last),
-            before => Arc::new(self.generations.write(hash, &items, before.as_deref())?),
+            before => Arc::new(self.generations.write(hash, &built.items, before.as_deref())?),
         };
         self.last = Some(Arc::clone(&held));
 
+        let mut warnings = configs.warnings;
+        warnings.extend(built.warnings);
         let mut inputs = configs.inputs;
         inputs.extend(graph.files.iter().map(|file| file.path.clone()));
         inputs.extend(self.resolver.manifests.iter().cloned());
@@ -132,8 +130,8 @@ impl Compiler {
         Ok(Generation {
             hash: held.hash.clone(),
             dir: held.folder.clone(),
-            modules: outcome.compiled.into_iter().map(module).collect(),
-            failed: outcome.failed,
+            modules: built.compiled.into_iter().map(module).collect(),
+            failed: built.failed,
             warnings,
             inputs,
             _held: held,
@@ -150,32 +148,4 @@ impl Compiler {
 fn real_path(root: &Path, entry: &SourcePath) -> PathBuf {
     let path = root.join(entry.as_str());
     fs::canonicalize(&path).unwrap_or(path)
-}
-
-/// One compile, once its files are linked.
-struct Build<'a> {
-    config: &'a Config,
-    graph: &'a Graph,
-    linked: Vec<Linked>,
-    before: Option<&'a Held>,
-    /// What is wrong with each file, if anything is.
-    errors: Vec<Option<Diagnostic>>,
-    outputs: Vec<Output>,
-}
-
-/// What a file is compiled to.
-#[derive(Default)]
-struct Output {
-    path: String,
-    key: String,
-    /// `None` if the generation before has it.
-    emitted: Option<Emitted>,
-}
-
-/// What became of the entries.
-struct Outcome {
-    compiled: Vec<(SourcePath, FileId)>,
-    failed: Vec<(SourcePath, Diagnostic)>,
-    /// The files that the compiled ones reach.
-    live: BTreeSet<FileId>,
 }

@@ -126,12 +126,13 @@ impl Location {
         let line = before.matches('\n').count();
         let column = before.rsplit('\n').next().unwrap_or(before).chars().count();
         let first = line.saturating_sub(CONTEXT);
-        let excerpt = source
-            .lines()
-            .enumerate()
-            .skip(first)
-            .take(line + CONTEXT + 1 - first)
-            .map(|(index, text)| ExcerptLine { number: index + 1, text: text.to_owned() })
+        let mut lines: Vec<&str> = source.split('\n').collect();
+        // The end of the file is a line only if that is where it went wrong.
+        if lines.len() > line + 1 && lines.last().is_some_and(|last| last.is_empty()) {
+            lines.pop();
+        }
+        let excerpt = (first..lines.len().min(line + CONTEXT + 1))
+            .map(|index| ExcerptLine { number: index + 1, text: lines[index].trim_end_matches('\r').to_owned() })
             .collect();
         let width = covered.lines().next().map_or(1, |first| first.chars().count().max(1));
         Some(Self { line: line + 1, column: column + 1, span, width, excerpt })

@@ -127,12 +127,7 @@ impl Generations {
     }
 
     /// Opens a generation, or writes it first. Files without a text are taken from `before`.
-    pub(crate) fn write(
-        &self,
-        hash: GenerationHash,
-        items: &[Item],
-        before: Option<&Held>,
-    ) -> Result<Held, Error> {
+    pub(crate) fn write(&self, hash: GenerationHash, items: &[Item], before: Option<&Held>) -> Result<Held, Error> {
         let lock = self.lock(&hash)?;
         let lock = match self.load(hash.clone(), lock) {
             Ok(held) => return Ok(held),

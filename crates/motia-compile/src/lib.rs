@@ -1,11 +1,16 @@
 //! Discovery of step files and the TypeScript/JavaScript project compiler.
 mod analyze;
+mod build;
+mod check;
+mod compiler;
 mod diagnostic;
 mod discovery;
 mod emit;
 mod error;
 mod facts;
+mod generation;
 mod graph;
+mod helpers;
 mod layout;
 mod link;
 mod links;
@@ -17,6 +22,12 @@ mod sdk;
 mod shim;
 mod surface;
 mod tsconfig;
-pub use diagnostic::*;
-pub use discovery::*;
+
+pub use compiler::{Compiler, Config, Generation};
+pub use diagnostic::{Diagnostic, ExcerptLine, Location};
+pub use discovery::{
+    CONFIG_NAMES, Discovery, DiscoveryWarning, FileKind, SOURCE_FOLDERS, SourceFile, classify, discover,
+};
 pub use error::Error;
+pub use generation::GenerationHash;
+pub use sdk::SdkModules;

@@ -52,8 +52,9 @@ pub(crate) fn lower<'a>(
     }
     let scoping = checked.semantic.into_scoping();
     let transformer = Transformer::new(allocator, path, &options(dialect)).build_with_scoping(scoping, &mut program);
-    if transformer.diagnostics.has_errors() {
-        return Err(transformer.diagnostics);
+    // What it merely warns of is lowered to something else than was written.
+    if !transformer.diagnostics.is_empty() {
+        return Err(transformer.diagnostics.into_iter().map(plainer).collect());
     }
     // The transformer lets its symbols drift from the tree.
     let scoping = SemanticBuilder::new_compiler().build(&program).semantic.into_scoping();
@@ -128,6 +129,16 @@ fn refuse_decorators(program: &Program<'_>) -> Result<(), Diagnostics> {
             .into()),
         None => Ok(()),
     }
+}
+
+/// Says what the lowering cannot do without naming the lowering.
+fn plainer(error: OxcDiagnostic) -> OxcDiagnostic {
+    if !error.message.starts_with("Namespaces exporting non-const") {
+        return error;
+    }
+    OxcDiagnostic::error("a namespace cannot export what is not constant")
+        .with_help("declare it with const, or make the namespace a module of its own")
+        .with_labels(error.labels.clone())
 }
 
 fn options(dialect: &Dialect) -> TransformOptions {

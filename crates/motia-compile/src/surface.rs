@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use oxc::allocator::Allocator;
@@ -21,24 +21,24 @@ const DEPTH: usize = 8;
 /// The names already looked up, which is worth keeping: packages are large and seldom change.
 #[derive(Default)]
 pub(crate) struct Surfaces {
-    known: HashMap<(PathBuf, Option<SystemTime>), Rc<BTreeSet<String>>>,
+    known: HashMap<(PathBuf, Option<SystemTime>), Arc<BTreeSet<String>>>,
 }
 
 impl Surfaces {
     /// The names that an ES module exports. Only relative `export *` are followed; the others are left out.
-    pub(crate) fn esm(&mut self, path: &Path) -> Rc<BTreeSet<String>> {
+    pub(crate) fn esm(&mut self, path: &Path) -> Arc<BTreeSet<String>> {
         self.look_up(path, esm_names)
     }
 
     /// The names that a CommonJS or JSON file exports, as far as its text tells: `exports.x =`,
     /// `module.exports = { x }`, `Object.defineProperty(exports, 'x'` and a relative `module.exports = require()`.
-    pub(crate) fn commonjs(&mut self, path: &Path) -> Rc<BTreeSet<String>> {
+    pub(crate) fn commonjs(&mut self, path: &Path) -> Arc<BTreeSet<String>> {
         self.look_up(path, commonjs_names)
     }
 
-    fn look_up(&mut self, path: &Path, read: fn(&Path) -> BTreeSet<String>) -> Rc<BTreeSet<String>> {
+    fn look_up(&mut self, path: &Path, read: fn(&Path) -> BTreeSet<String>) -> Arc<BTreeSet<String>> {
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-        Rc::clone(self.known.entry((path.to_path_buf(), modified)).or_insert_with(|| Rc::new(read(path))))
+        Arc::clone(self.known.entry((path.to_path_buf(), modified)).or_insert_with(|| Arc::new(read(path))))
     }
 }
 

@@ -131,13 +131,13 @@ impl Loader<'_> {
     fn read(&mut self, file: &Path) -> Option<Options> {
         self.configs.inputs.insert(file.to_path_buf());
         if self.open.iter().any(|open| open == file) {
-            self.warn(file, "it extends itself; the circle is ignored".to_owned());
+            self.warn(file, "this configuration extends itself: the circle is ignored".to_owned());
             return None;
         }
         let raw = match parse(file) {
             Ok(raw) => raw,
             Err(error) => {
-                self.warn(file, format!("it cannot be read and is ignored: {error}"));
+                self.warn(file, format!("this configuration cannot be read and is ignored: {error}"));
                 return None;
             }
         };
@@ -147,7 +147,8 @@ impl Loader<'_> {
         for base in raw.extends.map(OneOrMany::into_vec).unwrap_or_default() {
             match find_base(folder, &base) {
                 Some(base) => options = self.read(&base).unwrap_or_default().over(options),
-                None => self.warn(file, format!("it extends '{base}', which does not exist and is ignored")),
+                None => self
+                    .warn(file, format!("this configuration extends '{base}', which does not exist: that is ignored")),
             }
         }
         self.open.pop();

@@ -57,14 +57,14 @@ pub enum Error {
 }
 
 /// What calls need while they run. This is what workers see.
-pub struct Shared {
+pub struct EngineHost {
     pub(crate) backends: Backends,
     pub(crate) telemetry: Telemetry,
     project: RwLock<Arc<Project>>,
     settings: RwLock<Arc<ProjectConfig>>,
 }
 
-impl Shared {
+impl EngineHost {
     pub(crate) fn project(&self) -> Arc<Project> {
         Arc::clone(&self.project.read())
     }
@@ -77,8 +77,8 @@ impl Shared {
 /// A handle on the engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
-    pub(crate) shared: Arc<Shared>,
-    pools: Arc<RwLock<HashMap<Runtime, Pool<Shared>>>>,
+    pub(crate) shared: Arc<EngineHost>,
+    pools: Arc<RwLock<HashMap<Runtime, Pool<EngineHost>>>>,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) scheduler: Arc<Scheduler>,
     /// Every task of the engine.
@@ -92,7 +92,7 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         let Config { backends, telemetry, settings } = config;
         let project = RwLock::new(Arc::new(Project::default()));
-        let shared = Arc::new(Shared { backends, telemetry, project, settings: RwLock::new(Arc::new(settings)) });
+        let shared = Arc::new(EngineHost { backends, telemetry, project, settings: RwLock::new(Arc::new(settings)) });
         Self {
             shared,
             pools: Arc::default(),
@@ -104,7 +104,7 @@ impl Engine {
     }
 
     /// What workers talk to.
-    pub fn host(&self) -> Arc<Shared> {
+    pub fn host(&self) -> Arc<EngineHost> {
         Arc::clone(&self.shared)
     }
 
@@ -139,12 +139,12 @@ impl Engine {
     }
 
     /// Adds the workers of a runtime.
-    pub fn add_pool(&self, runtime: Runtime, pool: Pool<Shared>) {
+    pub fn add_pool(&self, runtime: Runtime, pool: Pool<EngineHost>) {
         self.pools.write().insert(runtime, pool);
     }
 
     /// The workers of a runtime.
-    pub fn pool(&self, runtime: Runtime) -> Option<Pool<Shared>> {
+    pub fn pool(&self, runtime: Runtime) -> Option<Pool<EngineHost>> {
         self.pools.read().get(&runtime).cloned()
     }
 

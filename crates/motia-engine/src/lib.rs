@@ -25,6 +25,6 @@ pub mod telemetry;
 pub mod terminal;
 
 pub use api::{ApiReply, ApiRequest, Refusal};
-pub use engine::{Backends, Config, Engine, Error};
+pub use engine::{Backends, Config, Engine, EngineHost, Error};
 pub use registry::Project;
 pub use telemetry::Telemetry;

@@ -16,7 +16,7 @@ use motia_worker::message::{OperationError, WorkerLog};
 use motia_worker::{Host, Operation, Origin};
 
 use crate::call::Call;
-use crate::engine::Shared;
+use crate::engine::EngineHost;
 use crate::item;
 
 type Answer = BoxFuture<'static, Result<Bytes, OperationError>>;
@@ -43,7 +43,7 @@ impl Asker {
     }
 }
 
-impl Host for Shared {
+impl Host for EngineHost {
     type Call = Call;
 
     fn operation(&self, origin: Origin<Call>, operation: Operation, body: Bytes) -> Answer {
@@ -103,7 +103,7 @@ impl Host for Shared {
     }
 }
 
-impl Shared {
+impl EngineHost {
     fn asker(&self, origin: Origin<Call>) -> Asker {
         match origin {
             Origin::Call(call) => Asker {

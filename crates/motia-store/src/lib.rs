@@ -106,6 +106,11 @@ impl Store {
         Arc::clone(&self.inner.syncer) as Arc<dyn Journal>
     }
 
+    /// Changes whether boundaries of P1 wait for the disk.
+    pub fn set_durability(&self, durability: Durability) {
+        self.inner.syncer.set_durability(durability);
+    }
+
     /// Trace ids.
     pub fn traces(&self) -> Arc<dyn Traces> {
         Arc::new(self.clone())

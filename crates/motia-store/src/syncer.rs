@@ -1,6 +1,7 @@
 //! Surviving a power cut: one fdatasync of the WAL covers every commit before it. And checkpoints, away from the writer.
 
 use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -23,7 +24,9 @@ type Progress = Result<u64, String>;
 
 /// A handle on the syncing thread.
 pub(crate) struct Syncer {
-    wake: Option<mpsc::SyncSender<()>>,
+    wake: mpsc::SyncSender<()>,
+    /// Whether boundaries wait for the disk at all.
+    durable: AtomicBool,
     committed: watch::Receiver<u64>,
     synced: watch::Receiver<Progress>,
 }
@@ -40,27 +43,25 @@ impl Syncer {
             .name("store-checkpoint".into())
             .spawn(move || checkpoint(&checkpointer, &life, &report))
             .expect("the system can start a thread");
-        let wake = match config.durability {
-            Durability::Os => None,
-            Durability::Fsync => {
-                // One place is enough: whoever finds it taken is covered by the sync that will start after them.
-                let (wake, woken) = mpsc::sync_channel(1);
-                thread::Builder::new()
-                    .name("store-sync".into())
-                    .spawn(move || run(&wal, &woken, &source, &synced))
-                    .expect("the system can start a thread");
-                Some(wake)
-            }
-        };
-        Self { wake, committed, synced: watch }
+        // One place is enough: whoever finds it taken is covered by the sync that will start after them.
+        let (wake, woken) = mpsc::sync_channel(1);
+        thread::Builder::new()
+            .name("store-sync".into())
+            .spawn(move || run(&wal, &woken, &source, &synced))
+            .expect("the system can start a thread");
+        let durable = AtomicBool::new(config.durability == Durability::Fsync);
+        Self { wake, durable, committed, synced: watch }
+    }
+
+    /// Changes whether boundaries wait for the disk.
+    pub(crate) fn set_durability(&self, durability: Durability) {
+        self.durable.store(durability == Durability::Fsync, Ordering::Relaxed);
     }
 
     /// Starts a sync for whatever is committed now, without waiting for it.
     pub(crate) fn nudge(&self) {
-        if let Some(wake) = &self.wake {
-            // A full channel means that one is about to start anyway.
-            let _ = wake.try_send(());
-        }
+        // A full channel means that one is about to start anyway.
+        let _ = self.wake.try_send(());
     }
 }
 
@@ -82,13 +83,15 @@ fn run(wal: &File, woken: &mpsc::Receiver<()>, committed: &watch::Receiver<u64>,
 
 impl Journal for Syncer {
     fn sync(&self, mark: Mark) -> Pending<()> {
-        let Some(wake) = &self.wake else { return Box::pin(async { Ok(()) }) };
+        if !self.durable.load(Ordering::Relaxed) {
+            return Box::pin(async { Ok(()) });
+        }
         if let Ok(done) = &*self.synced.borrow()
             && *done >= mark.0
         {
             return Box::pin(async { Ok(()) });
         }
-        let wake = wake.clone();
+        let wake = self.wake.clone();
         let (mut synced, mut committed) = (self.synced.clone(), self.committed.clone());
         Box::pin(async move {
             committed.wait_for(|done| *done >= mark.0).await.map_err(|_| Error::Closed)?;

@@ -2,6 +2,7 @@
 //!
 //! Reload, crash and replacement are one thing: a standby loads a plan and takes over.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ const LEFTOVERS: Duration = Duration::from_secs(30);
 /// How long a process may take to start and load its runtime.
 const HELLO: Duration = Duration::from_secs(30);
 
+/// Says what is wrong with a runtime of a version, if anything.
+pub type VersionCheck = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What a pool needs to know.
 #[derive(Clone)]
 pub struct PoolConfig {
@@ -44,6 +48,8 @@ pub struct PoolConfig {
     pub runtime: Runtime,
     /// How a worker is started.
     pub program: Program,
+    /// What is wrong with a runtime of this version, if anything.
+    pub check: VersionCheck,
     /// Whether a spare worker is kept ready.
     pub standby: bool,
     /// How long the import of one file may take.
@@ -87,6 +93,8 @@ pub(crate) struct PoolInner<H: Host> {
     pub(crate) config: PoolConfig,
     host: Arc<H>,
     spawner: Spawner,
+    /// How the next worker is started.
+    program: Mutex<Program>,
     pub(crate) tasks: TaskTracker,
     serving: watch::Sender<Serving<H>>,
     standby: Mutex<Standby<H>>,
@@ -171,6 +179,7 @@ impl<H: Host> Pool<H> {
     /// A pool without workers. The standby starts at once.
     pub fn new(config: PoolConfig, host: Arc<H>, spawner: Spawner, tasks: TaskTracker) -> Self {
         let inner = Arc::new(PoolInner {
+            program: Mutex::new(config.program.clone()),
             config,
             host,
             spawner,
@@ -208,6 +217,17 @@ impl<H: Host> Pool<H> {
         self.inner.end_quarantine("it was replaced");
         *self.inner.plan.lock() = Some(plan);
         self.inner.serve(worker);
+    }
+
+    /// Workers to come have this environment. The standby, which has the old one, is replaced.
+    pub fn set_environment(&self, environment: Vec<(OsString, OsString)>) {
+        self.inner.program.lock().environment = environment;
+        if let Some(standby) = self.inner.standby.lock().take() {
+            standby.abort();
+        }
+        if self.inner.config.standby {
+            self.inner.start_standby();
+        }
     }
 
     /// Tells all workers, and those to come, the names of all streams.
@@ -346,14 +366,18 @@ impl<H: Host> PoolInner<H> {
     /// Starts a process and waits until its runtime is loaded.
     async fn launch(self: Arc<Self>) -> io::Result<Worker<H>> {
         let (host, runtime) = (Arc::clone(&self.host), self.config.runtime);
+        let program = self.program.lock().clone();
         let output = move |stderr, line| host.output(runtime, stderr, line);
-        let (process, stream) = self.spawner.spawn(self.config.program.clone(), &self.tasks, output).await?;
+        let (process, stream) = self.spawner.spawn(program, &self.tasks, output).await?;
         let (connection, loading) = Connection::start(stream, runtime, Arc::clone(&self.host), self.tasks.clone());
         let credits = |count| Arc::new(Semaphore::new(count));
         let mut worker =
             Worker { connection, process, loading, http: credits(HTTP_CREDITS), events: credits(EVENT_CREDITS) };
         let problem = match tokio::time::timeout(HELLO, worker.loading.recv()).await {
-            Ok(Some(LoadEvent::Hello(hello))) if hello.protocol == 1 => return Ok(worker),
+            Ok(Some(LoadEvent::Hello(hello))) if hello.protocol == 1 => match (self.config.check)(&hello.runtime) {
+                None => return Ok(worker),
+                Some(problem) => problem,
+            },
             Ok(Some(LoadEvent::Hello(hello))) => format!("it speaks protocol {} instead of 1", hello.protocol),
             Ok(Some(other)) => format!("it began with {other:?} instead of a greeting"),
             Ok(None) => format!("it ended at once ({})", worker.process.ended().await),
@@ -499,7 +523,7 @@ pub fn node_program(
     node: PathBuf,
     sdk: &std::path::Path,
     folder: PathBuf,
-    environment: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    environment: Vec<(OsString, OsString)>,
 ) -> Program {
     let script = sdk.join("worker.mjs").into_os_string();
     Program { program: node, arguments: vec!["--enable-source-maps".into(), script], folder, environment }

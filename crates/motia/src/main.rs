@@ -1,2 +1,63 @@
-//! The command line.
-fn main() {}
+//! The command line. It puts the crates together; what they do is theirs.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `cli` | commands and flags |
+//! | `serve` | `motia dev` and `motia start` |
+//! | `project` | a project's way from files to what runs |
+//! | `assemble` | configs to steps, streams and routes |
+//! | `changes` | the files that change in `dev` |
+//! | `console` | start-up and reload lines |
+//! | `sdk`, `node`, `dotenv` | what workers need |
+
+mod assemble;
+mod changes;
+mod cli;
+mod console;
+mod dotenv;
+mod node;
+mod project;
+mod sdk;
+mod serve;
+
+use std::ffi::OsStr;
+use std::process::ExitCode;
+
+use clap::Parser;
+use motia_server::Mode;
+use motia_worker::launcher;
+
+use crate::cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    // The engine runs its own binary to launch workers: see `motia_worker::launcher`.
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().as_deref() == Some(OsStr::new(launcher::ARGUMENT)) {
+        let Err(error) = launcher::run(arguments);
+        eprintln!("motia: a worker could not be launched: {error}");
+        return ExitCode::FAILURE;
+    }
+    let outcome = match Cli::parse().command {
+        Command::Dev(options) => block_on(serve::run(options, Mode::Dev)),
+        Command::Start(options) => block_on(serve::run(options, Mode::Start)),
+        Command::Version => {
+            println!("motia {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("motia: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("motia").build()?;
+    let outcome = runtime.block_on(work);
+    // Threads that read or compile may still be at it; nothing waits for them.
+    runtime.shutdown_background();
+    outcome
+}

@@ -1,0 +1,204 @@
+//! One compile, once its files are linked: what is wrong with which entry, and what the generation consists of.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use motia_core::SourcePath;
+
+use crate::check::check;
+use crate::compiler::Config;
+use crate::diagnostic::Diagnostic;
+use crate::emit::{Emitted, emit};
+use crate::generation::{Held, Item};
+use crate::graph::{File, FileId, Graph, Kind};
+use crate::helpers;
+use crate::layout::{file_url, output_path};
+use crate::link::Linked;
+use crate::links::Links;
+use crate::parallel;
+use crate::shim::{Shim, Wanted, helper_output, quote};
+
+pub(crate) struct Build<'a> {
+    config: &'a Config,
+    graph: &'a Graph,
+    linked: &'a [Linked],
+    before: Option<&'a Held>,
+    /// What is wrong with each file, if anything is.
+    errors: Vec<Option<Diagnostic>>,
+}
+
+/// What came out of a [`Build`].
+#[derive(Default)]
+pub(crate) struct Built {
+    pub(crate) compiled: Vec<(SourcePath, FileId)>,
+    pub(crate) failed: Vec<(SourcePath, Diagnostic)>,
+    pub(crate) warnings: Vec<Diagnostic>,
+    pub(crate) items: Vec<Item>,
+}
+
+/// A file on its way into the generation.
+struct Job<'a> {
+    id: FileId,
+    file: &'a File,
+    links: &'a Links,
+    output: String,
+    key: String,
+    result: Result<Option<Emitted>, Diagnostic>,
+}
+
+impl<'a> Build<'a> {
+    pub(crate) fn new(config: &'a Config, graph: &'a Graph, linked: &'a [Linked], before: Option<&'a Held>) -> Self {
+        let errors = graph.files.iter().zip(linked).enumerate().map(|(id, (file, linked))| match &file.kind {
+            Kind::Broken(diagnostic) => Some((**diagnostic).clone()),
+            Kind::Script(_) | Kind::Json => {
+                linked.errors.first().cloned().or_else(|| check(graph, id).into_iter().next())
+            }
+        });
+        Self { config, graph, linked, before, errors: errors.collect() }
+    }
+
+    /// What decides over the output beside the files themselves: kept apart by project and by our version, and made
+    /// anew when a package or a setting changes.
+    pub(crate) fn state<'p>(root: &Path, files: impl Iterator<Item = &'p PathBuf>) -> Vec<u8> {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(env!("CARGO_PKG_VERSION").as_bytes()).update(root.as_os_str().as_encoded_bytes());
+        for file in files {
+            hasher.update(file.as_os_str().as_encoded_bytes()).update(&[0]);
+            hasher.update(blake3::hash(&fs::read(file).unwrap_or_default()).as_bytes());
+        }
+        hasher.finalize().as_bytes().to_vec()
+    }
+
+    pub(crate) fn run(mut self, entries: &[(SourcePath, FileId)]) -> Built {
+        let mut built = Built::default();
+        let mut jobs = self.emit(&self.judge(entries, &mut built));
+        let mut any_failed = false;
+        for job in &mut jobs {
+            if let Err(diagnostic) = &job.result {
+                self.errors[job.id] = Some(diagnostic.clone());
+                any_failed = true;
+            }
+        }
+        let mut live = None;
+        if any_failed {
+            built = Built::default();
+            live = Some(self.judge(entries, &mut built));
+        }
+        jobs.retain(|job| live.as_ref().is_none_or(|live| live.contains(&job.id)));
+        self.collect(jobs, &mut built);
+        built
+    }
+
+    /// Tells the entries that can be compiled from those that cannot; gives the files that the former reach.
+    fn judge(&self, entries: &[(SourcePath, FileId)], built: &mut Built) -> BTreeSet<FileId> {
+        let mut live = BTreeSet::new();
+        for (entry, id) in entries {
+            match self.reach(*id) {
+                Ok(reached) => {
+                    live.extend(reached);
+                    built.compiled.push((entry.clone(), *id));
+                }
+                Err(diagnostic) => built.failed.push((entry.clone(), diagnostic)),
+            }
+        }
+        live
+    }
+
+    /// The files that an entry reaches, or what is wrong with the nearest that is wrong.
+    fn reach(&self, entry: FileId) -> Result<Vec<FileId>, Diagnostic> {
+        let mut reached = vec![entry];
+        let mut from: HashMap<FileId, FileId> = HashMap::new();
+        let mut next = 0;
+        while let Some(&id) = reached.get(next) {
+            next += 1;
+            if let Some(diagnostic) = &self.errors[id] {
+                let mut chain = vec![id];
+                while let Some(&importer) = from.get(&chain[chain.len() - 1]) {
+                    chain.push(importer);
+                }
+                let chain = chain.iter().rev().map(|&id| self.graph.files[id].name.clone()).collect();
+                return Err(diagnostic.clone().chain(chain));
+            }
+            for (_, target) in self.graph.files[id].edges() {
+                if target != entry && !from.contains_key(&target) {
+                    from.insert(target, id);
+                    reached.push(target);
+                }
+            }
+        }
+        Ok(reached)
+    }
+
+    fn emit(&self, live: &BTreeSet<FileId>) -> Vec<Job<'a>> {
+        let mut jobs: Vec<Job<'a>> = live.iter().map(|&id| self.job(id)).collect();
+        let interop = self.config.sdk.interop.as_path();
+        parallel::for_each(&mut jobs, |job| {
+            let known = self.before.is_some_and(|before| before.has(&job.output, &job.key));
+            if known {
+                return;
+            }
+            job.result = match job.file.kind {
+                Kind::Script(_) => emit(job.file, job.links, &job.output, interop).map(Some),
+                // A string is quicker to parse than an object literal, and `__proto__` is just a name in it.
+                _ => Ok(Some(Emitted {
+                    code: format!("module.exports = JSON.parse({});\n", quote(&job.file.source)),
+                    map: String::new(),
+                })),
+            };
+        });
+        jobs
+    }
+
+    fn job(&self, id: FileId) -> Job<'a> {
+        let file = &self.graph.files[id];
+        let links = &self.linked[id].links;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hasher.update(file.path.as_os_str().as_encoded_bytes());
+        hasher.update(self.config.sdk.interop.as_os_str().as_encoded_bytes());
+        hasher.update(file.content.as_bytes());
+        hasher.update(format!("{:?}", file.config.dialect).as_bytes());
+        // Maps of strings to strings and flags: they cannot fail to serialize.
+        hasher.update(&serde_json::to_vec(links).unwrap_or_default());
+        let key = hasher.finalize().to_hex()[..32].to_owned();
+        Job {
+            id,
+            file,
+            links,
+            output: output_path(&self.config.root, &file.path, file.format()),
+            key,
+            result: Ok(None),
+        }
+    }
+
+    fn collect(&self, jobs: Vec<Job<'_>>, built: &mut Built) {
+        let mut shims: BTreeMap<&Shim, Wanted> = BTreeMap::new();
+        let mut helpers = BTreeSet::new();
+        for job in jobs {
+            let linked = &self.linked[job.id];
+            for (shim, wanted) in &linked.shims {
+                shims.entry(shim).or_default().merge(wanted);
+            }
+            helpers.extend(&linked.helpers);
+            built.warnings.extend(linked.warnings.iter().cloned());
+            let (code, map) = match job.result.ok().flatten() {
+                Some(emitted) => (Some(emitted.code), Some(emitted.map)),
+                None => (None, None),
+            };
+            if matches!(job.file.kind, Kind::Script(_)) {
+                built.items.push(Item { path: format!("{}.map", job.output), key: job.key.clone(), text: map });
+            }
+            built.items.push(Item { path: job.output, key: job.key, text: code });
+        }
+        let interop = file_url(&self.config.sdk.interop);
+        let made = shims.into_iter().map(|(shim, wanted)| (shim.output(), shim.code(&wanted, &interop)));
+        let helpers =
+            helpers.into_iter().map(|name| (helper_output(name), helpers::code(name).unwrap_or_default().to_owned()));
+        for (path, code) in made.chain(helpers) {
+            let key = blake3::hash(code.as_bytes()).to_hex()[..32].to_owned();
+            let text = (!self.before.is_some_and(|before| before.has(&path, &key))).then_some(code);
+            built.items.push(Item { path, key, text });
+        }
+    }
+}

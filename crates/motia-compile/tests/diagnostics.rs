@@ -1,0 +1,105 @@
+//! What users read when a file cannot be compiled.
+
+mod support;
+
+use support::Project;
+
+/// Everything that a project's compile says: what failed, what was warned about, and what works nevertheless.
+fn said(files: &[(&str, &str)]) -> String {
+    let project = Project::new(files);
+    let generation = project.compile();
+    let mut out = String::new();
+    for (entry, diagnostic) in &generation.failed {
+        out += &format!("FAILED {entry}\n{diagnostic}\n\n");
+    }
+    for warning in &generation.warnings {
+        out += &format!("WARNING {warning}\n\n");
+    }
+    for entry in generation.modules.keys() {
+        out += &format!("COMPILED {entry}\n");
+    }
+    project.anonymous(&out)
+}
+
+macro_rules! said {
+    ($($name:ident { $($path:literal: $text:expr),+ $(,)? })+) => {
+        $(
+            #[test]
+            fn $name() {
+                insta::assert_snapshot!(stringify!($name), said(&[$(($path, $text)),+]));
+            }
+        )+
+    };
+}
+
+said! {
+    a_syntax_error_fails_only_those_that_reach_it {
+        "steps/good.step.ts": "export const config = {}",
+        "steps/bad.step.ts": "import { a } from '../lib/a'\nexport const config = { a }",
+        "lib/a.ts": "import { b } from './b'\n\nexport const a = b",
+        "lib/b.ts": "// first\nexport const b = {\n\tx: 1,\n\ty: ,\n}\n// last\n",
+    }
+    a_syntax_error_in_an_entry { "steps/a.step.js": "export const config = {\n  name: 'a'\n  type: 'api'\n}" }
+    an_unfinished_file { "steps/a.step.ts": "export const handler = async () => {\n  if (true) {\n" }
+    a_missing_file { "steps/a.step.ts": "import { x } from './not-there'\nexport const result = x" }
+    a_missing_package {
+        "steps/a.step.ts": "import { x } from '../lib/x'\nexport const result = x",
+        "lib/x.ts": "import _ from '@scope/tool/deep'\nimport y from 'y'\nexport const x = _",
+    }
+    a_missing_require { "steps/a.step.js": "const x = require('gone')\nconst lazy = () => require('also-gone')\nmodule.exports = { x }" }
+    a_missing_dynamic_import { "steps/a.step.ts": "export const handler = () => import('gone')" }
+    a_path_that_a_package_does_not_export {
+        "steps/a.step.ts": "import x from 'pkg/inner'\nexport const result = x",
+        "node_modules/pkg/package.json": r#"{ "exports": { ".": "./index.js" } }"#,
+        "node_modules/pkg/inner.js": "",
+    }
+    a_package_of_typescript {
+        "steps/a.step.ts": "import x from 'pkg'\nexport const result = x",
+        "node_modules/pkg/package.json": r#"{ "main": "./index.ts" }"#,
+        "node_modules/pkg/index.ts": "export default 1",
+    }
+    a_kind_of_file_that_cannot_be_imported { "steps/a.step.ts": "import css from './a.css'\nexport const result = css", "steps/a.css": "" }
+    a_name_that_is_not_exported {
+        "steps/a.step.ts": "import { creat } from '../lib/store'\nexport const result = creat()",
+        "lib/store.ts": "export const create = () => 1\nexport interface Pet {}",
+    }
+    a_json_file_with_an_error { "steps/a.step.ts": "import x from '../x.json'\nexport const result = x", "x.json": "{\n  \"a\": 1,\n  oops\n}" }
+    a_require_of_top_level_await {
+        "steps/a.step.js": "const { x } = require('../lib/x')\nmodule.exports = { x }",
+        "lib/x.ts": "export { y as x } from './y'",
+        "lib/y.ts": "export const y = await 1",
+    }
+    a_circle_across_the_formats {
+        "steps/a.step.ts": "import { c } from '../lib/c'\nexport const name = c",
+        "lib/c.js": "const { m } = require('./m')\nexports.c = m",
+        "lib/m.ts": "import { c } from './c'\nexport const m = () => c",
+    }
+    await_in_commonjs { "steps/a.step.js": "const x = await 1\nmodule.exports = { x }" }
+    decorators_in_javascript { "steps/a.step.js": "export class A {\n  @dec run() {}\n}" }
+    a_namespace_with_a_variable { "steps/a.step.ts": "export namespace N {\n  export let count = 0\n}" }
+    a_computed_import { "steps/a.step.ts": "export const handler = (name: string) => import(name)" }
+    names_that_the_sdk_does_not_have { "steps/a.step.ts": "import { nothing } from 'motia'\nexport const result = nothing" }
+    a_configuration_keeps_what_it_can {
+        "motia.config.ts": "import gone, { named } from 'gone'\nimport { defineConfig } from 'motia'\nconst other = require('other')\nexport default defineConfig({ plugins: [gone(), named.x, other()] })",
+        "steps/a.step.ts": "export const config = {}",
+    }
+}
+
+#[test]
+fn colours_are_the_callers_choice() {
+    let project = Project::new(&[("steps/a.step.ts", "let x = ;")]);
+    let generation = project.compile();
+    let (_, diagnostic) = &generation.failed[0];
+    assert!(diagnostic.render(true).contains("\u{1b}["));
+    assert!(!diagnostic.render(false).contains('\u{1b}'));
+    let location = diagnostic.location.as_ref().unwrap();
+    assert_eq!((location.line, location.column, location.span.clone()), (1, 9, 8..9));
+}
+
+#[test]
+fn a_file_that_cannot_be_read() {
+    let project = Project::new(&[("steps/a.step.ts", "import '../lib/latin'"), ("lib/latin.ts", "")]);
+    std::fs::write(project.root.join("lib/latin.ts"), b"// caf\xe9").unwrap();
+    let generation = project.compile();
+    insta::assert_snapshot!(generation.failed[0].1.to_string(), @r"");
+}

@@ -1,0 +1,107 @@
+//! From what a worker imported to a project: configs are read, problems are collected, nothing that is sound is lost.
+
+use std::collections::HashMap;
+
+use motia_compile::{Discovery, FileKind};
+use motia_core::project::ProjectConfig;
+use motia_core::step::{Step, Trigger};
+use motia_core::stream::Stream;
+use motia_core::{Language, SourcePath};
+use motia_engine::Project;
+use motia_server::Routes;
+use motia_worker::{Imported, LoadReport};
+use serde_json::Value;
+
+/// A project, ready to be applied.
+pub(crate) struct Assembled {
+    pub(crate) settings: ProjectConfig,
+    pub(crate) project: Project,
+    pub(crate) routes: Routes,
+    /// A line per file that is there, such as `Step (API) steps/a.step.ts`, in the order of discovery.
+    pub(crate) lines: Vec<(SourcePath, String)>,
+    /// What does not work, and why.
+    pub(crate) errors: Vec<String>,
+    /// What is odd.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Reads everything. Files that did not compile are in `discovery` but not in `report`; whoever compiled them reports them.
+pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled {
+    let (mut settings, mut steps, mut streams) = (ProjectConfig::default(), Vec::new(), Vec::new());
+    let (mut lines, mut errors, mut warnings, mut broken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let failures: HashMap<_, _> = report.failed.iter().map(|(source, failure)| (source, failure)).collect();
+    for file in &discovery.files {
+        let source = &file.path;
+        if let Some(failure) = failures.get(source) {
+            let kept = if report.imported.contains_key(source) { " (its last good version goes on)" } else { "" };
+            errors.push(format!("{source}{kept}: {failure}"));
+        }
+        let Some(imported) = report.imported.get(source) else {
+            if matches!(file.language, Language::Python | Language::Ruby) {
+                warnings
+                    .push(format!("{source}: {} files are recognised but cannot run in this version", file.language));
+            }
+            if file.kind == FileKind::Step {
+                broken.push(source.clone());
+            }
+            continue;
+        };
+        warnings.extend(imported.warnings.iter().map(|warning| format!("{source}: {warning}")));
+        let problem = match file.kind {
+            FileKind::Config => read_settings(imported).map(|(read, said)| {
+                settings = read;
+                warnings.extend(said.into_iter().map(|warning| format!("{source}: {warning}")));
+            }),
+            FileKind::Step => read_step(source, file.language, imported).map(|(step, said)| {
+                lines.push((source.clone(), format!("Step ({}) {source}", step.kind())));
+                steps.push(step);
+                warnings.extend(said.into_iter().map(|warning| format!("{source}: {warning}")));
+            }),
+            FileKind::Stream => read_stream(source, file.language, imported).map(|(stream, said)| {
+                lines.push((source.clone(), format!("Stream {source}")));
+                streams.push(stream);
+                warnings.extend(said.into_iter().map(|warning| format!("{source}: {warning}")));
+            }),
+        };
+        if let Err(problem) = problem {
+            errors.push(format!("{source}: {problem}"));
+            if file.kind == FileKind::Step {
+                broken.push(source.clone());
+            }
+        }
+    }
+    let (project, doubles) = Project::new(steps, streams, broken);
+    warnings.extend(doubles);
+    // By the order of registration: of two equal routes the first wins.
+    let in_order = discovery.files.iter().filter_map(|file| project.step_of(&file.path));
+    let (routes, odd_routes) = Routes::new(in_order);
+    warnings.extend(odd_routes);
+    for (step, topic) in project.topics_without_subscriber() {
+        warnings.push(format!("Step ({}) {} emits {topic}, but no step subscribes to it", step.kind(), step.source));
+    }
+    Assembled { settings, project, routes, lines, errors, warnings }
+}
+
+type Read<T> = Result<(T, Vec<String>), String>;
+
+fn config(imported: &Imported) -> Result<Value, String> {
+    serde_json::from_slice(&imported.config).map_err(|error| format!("its config is not JSON: {error}"))
+}
+
+fn read_settings(imported: &Imported) -> Read<ProjectConfig> {
+    let parsed = ProjectConfig::parse(&config(imported)?).map_err(|error| format!("{error}; the defaults hold"))?;
+    Ok((parsed.value, parsed.warnings))
+}
+
+fn read_step(source: &SourcePath, language: Language, imported: &Imported) -> Read<Step> {
+    let parsed = Step::parse(source.clone(), language, &config(imported)?).map_err(|error| error.to_string())?;
+    if !imported.handler && !matches!(parsed.value.trigger, Trigger::Noop) {
+        return Err("it exports no handler function: add `export const handler = async (...) => { ... }`".into());
+    }
+    Ok((parsed.value, parsed.warnings))
+}
+
+fn read_stream(source: &SourcePath, language: Language, imported: &Imported) -> Read<Stream> {
+    let parsed = Stream::parse(source.clone(), language, &config(imported)?).map_err(|error| error.to_string())?;
+    Ok((parsed.value, parsed.warnings))
+}

@@ -1,0 +1,262 @@
+//! A project's way from files to what runs: discovery, compilation, import, and the swap. Start and reload are the same way.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Result;
+use motia_compile::{Compiler, Discovery, FileKind, Generation, SourceFile, discover};
+use motia_core::ids::Runtime;
+use motia_core::{Clock, SourcePath};
+use motia_engine::{Engine, EngineHost};
+use motia_server::Edge;
+use motia_store::Store;
+use motia_worker::message::LoadKind;
+use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool};
+use tokio::sync::mpsc;
+
+use crate::assemble::{Assembled, assemble};
+use crate::console::Console;
+
+/// Generations that workers may still load files from: the current one's, and those of the old workers that a pool keeps.
+const KEPT_GENERATIONS: usize = 5;
+
+/// What it takes to bring a project up to date.
+pub(crate) struct Project {
+    root: PathBuf,
+    compiler: Option<Compiler>,
+    engine: Engine,
+    edge: Edge,
+    store: Store,
+    console: Console,
+    clock: Arc<dyn Clock>,
+    /// Generations that may be in use, the newest last.
+    generations: VecDeque<Arc<Generation>>,
+    /// The files that were there at the last update.
+    files: Vec<SourceFile>,
+    /// Per file, the module that was imported last, and the generation that it lies in.
+    last_good: HashMap<SourcePath, (PathBuf, Arc<Generation>)>,
+    /// What was said of each file when it was taken in.
+    lines: HashMap<SourcePath, String>,
+    /// Said once, not at each reload.
+    warned: HashSet<String>,
+    loading: Option<InProgress>,
+}
+
+/// What a project is brought to.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) edge: Edge,
+    pub(crate) store: Store,
+    pub(crate) console: Console,
+}
+
+/// A plan that a worker is loading.
+struct InProgress {
+    discovery: Discovery,
+    plan: Plan,
+    generation: Arc<Generation>,
+    loaded: mpsc::UnboundedReceiver<Loaded<EngineHost>>,
+    began: Duration,
+    changed: Vec<String>,
+    first: bool,
+}
+
+impl Project {
+    pub(crate) fn new(root: PathBuf, compiler: Compiler, parts: Parts) -> Self {
+        let Parts { engine, edge, store, console } = parts;
+        let clock = Arc::clone(engine.telemetry().clock());
+        Self {
+            root,
+            compiler: Some(compiler),
+            engine,
+            edge,
+            store,
+            console,
+            clock,
+            generations: VecDeque::new(),
+            files: Vec::new(),
+            last_good: HashMap::new(),
+            lines: HashMap::new(),
+            warned: HashSet::new(),
+            loading: None,
+        }
+    }
+
+    /// Compiles what is on disk now and lets a fresh worker import it. [`Project::loaded`] brings the result. Nothing happens if
+    /// nothing changed, unless `force` is set: the environment may have changed.
+    pub(crate) async fn update(&mut self, changed: Vec<String>, force: bool) -> Result<()> {
+        let began = self.clock.elapsed();
+        let Some(mut compiler) = self.compiler.take() else { return Ok(()) };
+        let root = self.root.clone();
+        // Both read many files: not on a thread that requests need.
+        let (compiler, outcome) = tokio::task::spawn_blocking(move || {
+            let outcome = discover(&root).and_then(|discovery| {
+                let node: Vec<_> =
+                    discovery.files.iter().filter(|file| file.language.runtime() == Runtime::Node).cloned().collect();
+                Ok((compiler.compile(&node)?, discovery))
+            });
+            (compiler, outcome)
+        })
+        .await?;
+        self.compiler = Some(compiler);
+        let (generation, discovery) = outcome?;
+        self.report_compile_errors(&generation);
+        for warning in &discovery.warnings {
+            self.warn_once(warning.to_string());
+        }
+        for warning in &generation.warnings {
+            self.warn_once(warning.render(self.console.color()));
+        }
+        let same = self.files == discovery.files
+            && self.generations.back().is_some_and(|current| current.hash == generation.hash);
+        self.files.clone_from(&discovery.files);
+        let first = self.generations.is_empty();
+        if same && !force && generation.failed.is_empty() {
+            return Ok(());
+        }
+        let generation = Arc::new(generation);
+        let plan = self.plan(&discovery, &generation);
+        self.keep(Arc::clone(&generation));
+        match self.pool() {
+            Some(pool) if !plan.files.is_empty() => {
+                let loaded = pool.load(plan.clone());
+                self.loading = Some(InProgress { discovery, plan, generation, loaded, began, changed, first });
+            }
+            _ => {
+                let assembled = assemble(&discovery, &LoadReport::default());
+                self.take_over(assembled, began, &changed, first).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a worker that has imported the project, and lets it take over. Pending while nothing loads.
+    pub(crate) async fn loaded(&mut self) {
+        let Some(progress) = &mut self.loading else { return std::future::pending().await };
+        let Some(loaded) = progress.loaded.recv().await else {
+            self.loading = None;
+            return;
+        };
+        let assembled = assemble(&progress.discovery, &loaded.report);
+        let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
+        for (source, module) in modules.collect::<Vec<_>>() {
+            // A module of an older generation was kept: so is its generation.
+            let known = self.last_good.get(&source).filter(|(known, _)| *known == module);
+            if known.is_none() {
+                self.last_good.insert(source, (module, Arc::clone(&progress.generation)));
+            }
+        }
+        let (plan, began, first) = (progress.plan.clone(), progress.began, progress.first);
+        let changed = std::mem::take(&mut progress.changed);
+        if let Some(pool) = self.pool() {
+            pool.serve(loaded, plan);
+        }
+        self.take_over(assembled, began, &changed, first).await;
+    }
+
+    /// The environment of workers changed: the spare one is of no use any more.
+    pub(crate) fn set_environment(&self, environment: Vec<(OsString, OsString)>) {
+        if let Some(pool) = self.pool() {
+            pool.set_environment(environment);
+        }
+    }
+
+    fn warn_once(&mut self, warning: String) {
+        if !self.warned.contains(&warning) {
+            self.console.warning(&warning);
+            self.warned.insert(warning);
+        }
+    }
+
+    fn pool(&self) -> Option<Pool<EngineHost>> {
+        self.engine.pool(Runtime::Node)
+    }
+
+    fn report_compile_errors(&self, generation: &Generation) {
+        for (source, diagnostic) in &generation.failed {
+            let kept = if self.last_good.contains_key(source) { "; its last good version goes on" } else { "" };
+            self.console
+                .error(&format!("{source} does not compile{kept}\n{}", diagnostic.render(self.console.color())));
+        }
+    }
+
+    fn plan(&self, discovery: &Discovery, generation: &Generation) -> Plan {
+        let files = discovery.files.iter().filter_map(|file| {
+            let last_good = self.last_good.get(&file.path).map(|(module, _)| module.clone());
+            let module = generation.modules.get(&file.path).cloned().or_else(|| last_good.clone())?;
+            let kind = match file.kind {
+                FileKind::Step => LoadKind::Step,
+                FileKind::Stream => LoadKind::Stream,
+                FileKind::Config => LoadKind::Config,
+            };
+            Some(PlannedFile { source: file.path.clone(), kind, module, last_good })
+        });
+        Plan { root: self.root.clone(), files: files.collect() }
+    }
+
+    fn keep(&mut self, generation: Arc<Generation>) {
+        self.generations.push_back(generation);
+        if self.generations.len() > KEPT_GENERATIONS {
+            self.generations.pop_front();
+        }
+        let in_use: Vec<_> =
+            self.generations.iter().chain(self.last_good.values().map(|(_, generation)| generation)).collect();
+        let in_use: Vec<_> = in_use.into_iter().map(|generation| generation.hash.clone()).collect();
+        if let Some(compiler) = &self.compiler {
+            // Disk space is all that is lost; the next reload tries again.
+            if let Err(error) = compiler.prune(&in_use) {
+                self.console.warning(&error.to_string());
+            }
+        }
+    }
+
+    async fn take_over(&mut self, assembled: Assembled, began: Duration, changed: &[String], first: bool) {
+        let Assembled { settings, project, routes, lines, errors, warnings } = assembled;
+        self.store.set_durability(settings.durability);
+        self.engine.set_settings(settings);
+        if let Err(error) = self.engine.apply(project).await {
+            self.console.error(&format!("{error}; what ran before goes on"));
+            return;
+        }
+        self.edge.set_routes(routes);
+        self.say_lines(lines);
+        for error in &errors {
+            self.console.error(error);
+        }
+        for warning in warnings {
+            self.warn_once(warning);
+        }
+        if !first {
+            let took = self.clock.elapsed().saturating_sub(began).as_millis();
+            self.console.info("RELOADED", &format!("{} in {took} ms", summary(changed)));
+        }
+    }
+
+    /// Says what came, what went, and what became something else.
+    fn say_lines(&mut self, lines: Vec<(SourcePath, String)>) {
+        let now: HashMap<_, _> = lines.iter().cloned().collect();
+        for (source, line) in &self.lines {
+            if !now.contains_key(source) {
+                self.console.info("REMOVED", &format!("{line} removed"));
+            }
+        }
+        for (source, line) in &lines {
+            if self.lines.get(source) != Some(line) {
+                self.console.info("CREATED", &format!("{line} created"));
+            }
+        }
+        self.lines = now;
+    }
+}
+
+fn summary(changed: &[String]) -> String {
+    match changed {
+        [] => "the project".into(),
+        [one] => one.clone(),
+        [one, two] => format!("{one} and {two}"),
+        [one, rest @ ..] => format!("{one} and {} more", rest.len()),
+    }
+}

@@ -1,0 +1,352 @@
+//! `motia dev` and `motia start`: everything put together, and taken apart again in order.
+
+use std::env;
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use motia_compile::{Compiler, SdkModules};
+use motia_core::ids::Runtime;
+use motia_core::project::{Durability, ProjectConfig};
+use motia_core::record::Level;
+use motia_core::{Clock, SystemClock};
+use motia_engine::terminal::{Format, Mask, Terminal};
+use motia_engine::{Backends, Engine, EngineHost, Telemetry};
+use motia_server::{Edge, Mode, Server};
+use motia_store::Store;
+use motia_worker::Pool;
+use motia_worker::pool::{PoolConfig, node_program};
+use motia_worker::process::Spawner;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::changes::Changes;
+use crate::cli::{Address, Serve};
+use crate::console::Console;
+use crate::project::{Parts, Project};
+use crate::{dotenv, node, sdk};
+
+/// Runs until a signal. Errors are what keeps the project from starting at all.
+pub(crate) async fn run(options: Serve, mode: Mode) -> Result<()> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let root = env::current_dir().context("the current folder cannot be used")?;
+    let motia_dir = options.motia_dir.as_ref().map_or_else(|| root.join(".motia"), |folder| root.join(folder));
+    let file_variables = dotenv::load(&root).context("cannot read .env")?;
+    let environment = Environment::new(&file_variables, options.debug);
+    let address = options.address(mode == Mode::Dev, |name| environment.get(name)).map_err(anyhow::Error::msg)?;
+
+    let telemetry = start_telemetry(&options, mode, &clock, &file_variables)?;
+    let console = Console::new(format(mode), telemetry.clone());
+    let stopped =
+        Instance { options, mode, root, motia_dir, environment, address, clock, telemetry: telemetry.clone(), console }
+            .run()
+            .await;
+    telemetry.stop();
+    stopped
+}
+
+struct Instance {
+    options: Serve,
+    mode: Mode,
+    root: PathBuf,
+    motia_dir: PathBuf,
+    environment: Environment,
+    address: Address,
+    clock: Arc<dyn Clock>,
+    telemetry: Telemetry,
+    console: Console,
+}
+
+impl Instance {
+    async fn run(self) -> Result<()> {
+        let began = self.clock.elapsed();
+        if self.options.mermaid {
+            self.console.warning("--mermaid: diagrams are not written in this version");
+        }
+        let store = self.open_store()?;
+        let sdk = sdk::write_node(&self.motia_dir)?;
+        let engine = self.engine(&store);
+        engine.add_pool(Runtime::Node, self.pool(&engine, &sdk)?);
+        let edge = Edge::new(engine.clone(), self.mode);
+        let compiler = Compiler::new(motia_compile::Config {
+            root: self.root.clone(),
+            motia_dir: self.motia_dir.clone(),
+            sdk: sdk_modules(&sdk),
+        });
+        let parts =
+            Parts { engine: engine.clone(), edge: edge.clone(), store: store.clone(), console: self.console.clone() };
+        let mut project = Project::new(self.root.clone(), compiler, parts);
+        let mut signals = Signals::new()?;
+
+        // The port opens once the routes are known. A signal may come before that.
+        project.update(Vec::new(), true).await?;
+        let mut serving = None;
+        let shutdown = CancellationToken::new();
+        if signals.race(project.loaded()).await.is_some() {
+            let server = self.bind(edge).await?;
+            self.announce(&engine, server.port, began);
+            serving = Some(engine.tasks().spawn(server.run(shutdown.clone())));
+            self.attend(&mut project, &mut signals).await?;
+        }
+
+        self.console.info("STOPPING", "no further work is taken; what runs may finish");
+        shutdown.cancel();
+        let deadline = engine.settings().shutdown_timeout;
+        let finish = async {
+            let stopped = engine.stop(deadline).await;
+            if let Some(serving) = serving {
+                // Every handler has answered or been cut off: what is left are the last bytes of responses.
+                let _ = tokio::time::timeout(std::time::Duration::from_secs(1), serving).await;
+            }
+            stopped
+        };
+        match signals.race(finish).await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => self.console.warning(&error.to_string()),
+            // A second signal: at once. Workers die with us, and events run again at the next start.
+            None => self.console.warning("stopped at once; what was running is cut off"),
+        }
+        store.close().await.context("what was written last could not be made safe")?;
+        self.console.info("STOPPED", "everything that was acknowledged is stored");
+        Ok(())
+    }
+
+    /// Waits for changes and workers until a signal comes.
+    async fn attend(&self, project: &mut Project, signals: &mut Signals) -> Result<()> {
+        let mut watcher = match self.mode {
+            Mode::Dev => Some(Changes::watch(&self.root, &self.motia_dir)?),
+            Mode::Start => None,
+        };
+        loop {
+            let changed = async {
+                match &mut watcher {
+                    Some(watcher) => watcher.next().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = signals.stop() => return Ok(()),
+                () = project.loaded() => {}
+                changed = changed => self.reload(project, changed).await,
+            }
+        }
+    }
+
+    async fn reload(&self, project: &mut Project, changed: Vec<PathBuf>) {
+        let environment_changed = changed.iter().any(|path| *path == self.root.join(".env"));
+        if environment_changed {
+            match dotenv::load(&self.root) {
+                Ok(variables) => project.set_environment(Environment::new(&variables, self.options.debug).all()),
+                Err(error) => self.console.error(&format!(".env cannot be read, its last values hold: {error}")),
+            }
+        }
+        let names = changed.iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).display().to_string());
+        if let Err(error) = project.update(names.collect(), environment_changed).await {
+            self.console.error(&format!("the project was not reloaded, what ran before goes on: {error:#}"));
+        }
+    }
+
+    fn open_store(&self) -> Result<Store> {
+        let telemetry = self.telemetry.clone();
+        Ok(Store::open(motia_store::Config {
+            dir: self.motia_dir.clone(),
+            // Until the project's own configuration is known.
+            durability: Durability::Fsync,
+            clock: Arc::clone(&self.clock),
+            report: Arc::new(move |level, text| telemetry.log(level, text)),
+        })?)
+    }
+
+    fn engine(&self, store: &Store) -> Engine {
+        Engine::new(motia_engine::engine::Config {
+            backends: Backends {
+                state: store.state(),
+                streams: store.streams(),
+                queue: store.queue(),
+                cron: store.cron(),
+                journal: store.journal(),
+                traces: store.traces(),
+            },
+            telemetry: self.telemetry.clone(),
+            settings: ProjectConfig::default(),
+        })
+    }
+
+    fn pool(&self, engine: &Engine, sdk: &Path) -> Result<Pool<EngineHost>> {
+        let spawner = Spawner::start(env::current_exe().context("the motia binary cannot find itself")?)?;
+        let program = node_program(node::find()?, sdk, self.root.clone(), self.environment.all());
+        let telemetry = self.telemetry.clone();
+        let config = PoolConfig {
+            runtime: Runtime::Node,
+            program,
+            check: Arc::new(node::too_old),
+            standby: true,
+            import_timeout: engine.settings().timeouts.import,
+            report: Arc::new(move |level, text| telemetry.log(level, text)),
+        };
+        Ok(Pool::new(config, engine.host(), spawner, engine.tasks().clone()))
+    }
+
+    async fn bind(&self, edge: Edge) -> Result<Server> {
+        let config = motia_server::server::Config {
+            hosts: self.address.hosts.clone(),
+            port: self.address.port,
+            mode: self.mode,
+            admin_socket: admin_socket(&self.motia_dir)?,
+        };
+        let server = Server::bind(&config, edge).await?;
+        let engine_file = serde_json::json!({
+            "pid": std::process::id(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "socket": config.admin_socket,
+            "port": server.port,
+        });
+        let path = self.motia_dir.join("engine.json");
+        write_private(&path, engine_file.to_string().as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(server)
+    }
+
+    fn announce(&self, engine: &Engine, port: u16, began: std::time::Duration) {
+        if self.address.port != 0 && port != self.address.port {
+            self.console.warning(&format!("port {} is in use, using {port} instead", self.address.port));
+        }
+        let project = engine.project();
+        let took = self.clock.elapsed().saturating_sub(began).as_millis();
+        let (steps, streams) = (project.steps().count(), project.streams().count());
+        let url = self.address.url(port);
+        self.console.info("READY", &format!("{url} ({steps} steps, {streams} streams, {took} ms)"));
+    }
+}
+
+/// The environment of workers: that of the engine, and what `.env` adds to it.
+struct Environment {
+    variables: Vec<(OsString, OsString)>,
+}
+
+impl Environment {
+    fn new(file: &[(String, String)], debug: bool) -> Self {
+        let mut variables: Vec<(OsString, OsString)> = env::vars_os().collect();
+        let own = |name: &str| env::var_os(name).is_some();
+        // What is set outside wins (dotenv); of two lines in the file the later one.
+        for (at, (name, value)) in file.iter().enumerate() {
+            let set_again = file[at + 1..].iter().any(|(later, _)| later == name);
+            if !own(name) && !set_again {
+                variables.push((name.into(), value.into()));
+            }
+        }
+        if debug && !variables.iter().any(|(name, _)| name == "LOG_LEVEL") {
+            variables.push(("LOG_LEVEL".into(), "debug".into()));
+        }
+        Self { variables }
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        self.variables.iter().find(|(found, _)| found == name).and_then(|(_, value)| value.to_str().map(str::to_owned))
+    }
+
+    fn all(&self) -> Vec<(OsString, OsString)> {
+        self.variables.clone()
+    }
+}
+
+/// SIGINT, SIGTERM and SIGHUP: each asks to stop, in order; a second one at once.
+struct Signals {
+    signals: [Signal; 3],
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            signals: [
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::hangup())?,
+            ],
+        })
+    }
+
+    async fn stop(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+
+    /// The outcome, unless a signal comes first.
+    async fn race<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            outcome = work => Some(outcome),
+            () = self.stop() => None,
+        }
+    }
+}
+
+fn format(mode: Mode) -> Format {
+    let terminal = std::io::stdout().is_terminal();
+    match mode {
+        Mode::Start if !terminal => Format::Json,
+        _ => Format::Text { color: terminal && env::var_os("NO_COLOR").is_none() },
+    }
+}
+
+fn start_telemetry(
+    options: &Serve,
+    mode: Mode,
+    clock: &Arc<dyn Clock>,
+    file: &[(String, String)],
+) -> Result<Telemetry> {
+    let level = if options.debug { Level::Debug } else { Level::Info };
+    let details = options.verbose || (mode == Mode::Dev && !options.disable_verbose);
+    let mask = Mask::new(file.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let terminal = Terminal::new(std::io::stdout(), format(mode), level, details, mask);
+    Ok(Telemetry::start(Arc::clone(clock), vec![Box::new(terminal)])?)
+}
+
+fn sdk_modules(sdk: &Path) -> SdkModules {
+    let package = |name: &str| sdk.join("packages").join(name).join("index.mjs");
+    SdkModules {
+        interop: sdk.join("lib/interop.mjs"),
+        motia: package("motia"),
+        core: package("core"),
+        plugin: package("plugin-shim"),
+        adapter: package("adapter-shim"),
+    }
+}
+
+/// The engine's own socket: in a folder of this user's alone. Its path is short, since sockets allow about 100 bytes, and belongs to
+/// this project alone.
+fn admin_socket(motia_dir: &Path) -> Result<PathBuf> {
+    let uid = rustix::process::geteuid().as_raw();
+    let base = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_dir());
+    let folder = base.map_or_else(|| env::temp_dir().join(format!("motia-{uid}")), |base| base.join("motia"));
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let metadata = fs::symlink_metadata(&folder)?;
+    let (mode, owner) = (metadata.permissions().mode() & 0o777, metadata.uid());
+    anyhow::ensure!(
+        metadata.is_dir() && owner == uid && mode & 0o077 == 0,
+        "{} must be a folder of your own that nobody else can enter (it has mode {mode:o} and belongs to user {owner})",
+        folder.display()
+    );
+    let project = fs::canonicalize(motia_dir).unwrap_or_else(|_| motia_dir.to_owned());
+    let name = blake3::hash(project.as_os_str().as_encoded_bytes()).to_hex();
+    Ok(folder.join(format!("{}.sock", &name[..16])))
+}
+
+fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let unfinished = path.with_extension("unfinished");
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&unfinished)?;
+    file.write_all(content)?;
+    fs::rename(unfinished, path)
+}

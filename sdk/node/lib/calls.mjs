@@ -1,0 +1,74 @@
+// The calls that run now: from CALL to RESULT.
+import { Call } from './call.mjs'
+import { createContext, streamsClass } from './context.mjs'
+import { KIND } from './frames.mjs'
+import { current } from './log.mjs'
+
+export class Calls {
+  #connection
+  #steps
+  #log
+  #running = new Map()
+  #Streams = streamsClass([])
+  #finished = (call) => this.#finish(call)
+  #drained
+
+  /** `steps` maps a source to its loaded step. */
+  constructor(connection, steps, log) {
+    this.#connection = connection
+    this.#steps = steps
+    this.#log = log
+  }
+
+  /** The streams of contexts made from now on. */
+  set streams(names) {
+    this.#Streams = streamsClass(names)
+  }
+
+  start(id, meta, body, borrowed) {
+    const step = this.#steps.get(meta.step)
+    if (step?.run === undefined) {
+      const message = step === undefined ? `${meta.step} is not loaded` : `${meta.step} exports no handler`
+      this.#connection.answer(KIND.RESULT, id, { error: { message, code: 'step-unknown' } })
+      return
+    }
+    const call = new Call(id, meta, step, this.#connection, this.#finished)
+    this.#running.set(id, call)
+    current.run(call, () => call.run(meta, body, borrowed, createContext(call, this.#Streams, this.#log)))
+  }
+
+  /** The body of a call will never be complete. No handler ran, but every CALL is answered. */
+  aborted(id) {
+    const error = { message: 'the request was broken off', code: 'aborted' }
+    this.#connection.answer(KIND.RESULT, id, { error })
+  }
+
+  cancel(id, reason) {
+    const call = this.#running.get(id)
+    if (call === undefined) this.#connection.abortAnswer(id)
+    else call.cancel(reason)
+  }
+
+  /** `drained` is called once no call runs and every result is out. */
+  stop(drained) {
+    this.#drained = drained
+    this.#checkDrained()
+  }
+
+  #finish(call) {
+    const { meta, body } = call.outcome
+    // Errors that no promise of the user took, and that are not the call's own, would be lost.
+    for (const error of call.lostErrors()) {
+      this.#log.send('error', `an operation failed: ${error.message}`, { error }, 'worker', call)
+    }
+    const sent = this.#connection.answer(KIND.RESULT, call.id, meta, body)
+    this.#running.delete(call.id)
+    call.close()
+    if (sent === undefined) this.#checkDrained()
+    else sent.then(() => this.#checkDrained())
+  }
+
+  #checkDrained() {
+    if (this.#drained !== undefined && this.#running.size === 0 && this.#connection.idle) this.#drained()
+  }
+}

@@ -1,0 +1,151 @@
+// The worker's end of the stream: messages in and out, and the worker's own requests (operations) with their replies.
+import { Socket } from 'node:net'
+import { Incoming, Outgoing } from './bodies.mjs'
+import { ANSWER, Decoder, KIND, metaText, MORE } from './frames.mjs'
+import { Outbox } from './outbox.mjs'
+
+const READ_BUFFER = 65_536
+
+export class Connection {
+  #socket
+  #outbox = new Outbox((bytes) => this.#write(bytes))
+  #frame = (kind, flags, id, meta, body) => this.#outbox.frame(kind, flags, id, meta, body)
+  #outgoing = new Outgoing(this.#frame)
+  #incoming = new Incoming(this.#frame)
+  #decoder = new Decoder((kind, flags, id, meta, body, borrowed) =>
+    this.#receive(kind, flags, id, meta, body, borrowed),
+  )
+  #replies = new Map()
+  #lastId = 0
+  #open = true
+  #on
+
+  /**
+   * `on` holds what the worker does about `load`, `streams`, `call`, `cancel` and `stop`, about `aborted(id)`: a call whose
+   * body will never be complete, and about the `end` of the stream, which gets the error that broke it, if one did.
+   */
+  constructor(fd, on) {
+    this.#on = on
+    this.fd = fd
+    // One read buffer for all reads: what outlives its frame is copied, which is the rare and the small case.
+    const onread = { buffer: Buffer.allocUnsafeSlow(READ_BUFFER), callback: (size, buffer) => this.#read(buffer, size) }
+    this.#socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true, onread })
+    this.#socket.on('end', () => this.#end())
+    this.#socket.on('error', (error) => this.#end(error))
+  }
+
+  /** Sends a message that is no answer. Returns a promise if its body has to wait for the receiver. */
+  send(kind, id, meta, body) {
+    return this.#outgoing.send(kind, 0, id, metaText(meta), body)
+  }
+
+  /** Answers a request of the engine. */
+  answer(kind, id, meta, body) {
+    return this.#outgoing.send(kind, ANSWER, id, metaText(meta), body)
+  }
+
+  /** Asks the engine. `replied(error, body)` gets a view of the reply's body that is good until it returns. */
+  request(meta, body, replied) {
+    const text = metaText(meta)
+    let id
+    do id = this.#lastId = (this.#lastId + 1) >>> 0
+    while (id === 0 || this.#replies.has(id))
+    this.#replies.set(id, replied)
+    this.#outgoing.send(KIND.OP, 0, id, text, body)
+  }
+
+  /** Stops sending the answer to a request that nobody waits for any more. */
+  abortAnswer(id) {
+    this.#outgoing.abort(id, ANSWER)
+  }
+
+  /** Whether nothing waits for the receiver. */
+  get idle() {
+    return this.#outgoing.idle
+  }
+
+  /** Sends what waits now, before code runs that may never let go of the thread. */
+  flush() {
+    this.#outbox.flush()
+  }
+
+  /** Sends what waits and calls `done` when the system has all of it. */
+  close(done) {
+    this.#outbox.flush()
+    this.#open = false
+    this.#socket.end(done)
+  }
+
+  /** What waits to be sent, for a process that dies now: null if that would fall into the middle of a frame. */
+  take() {
+    return this.#open && this.#socket.writableLength === 0 ? this.#outbox.take() : null
+  }
+
+  #end(error) {
+    this.#open = false
+    this.#on.end(error)
+  }
+
+  #write(bytes) {
+    this.#socket.write(bytes)
+    return this.#socket.writableLength === 0
+  }
+
+  #read(buffer, size) {
+    try {
+      this.#decoder.push(buffer.subarray(0, size))
+    } catch (error) {
+      this.#end(error)
+    }
+    return true
+  }
+
+  #receive(kind, flags, id, meta, body, borrowed) {
+    switch (kind) {
+      case KIND.DATA: {
+        const message = this.#incoming.data(flags, id, body)
+        if (message !== undefined) this.#dispatch(message.kind, id, message.meta, message.body, false)
+        return
+      }
+      case KIND.WINDOW:
+        return this.#outgoing.granted(id, flags, meta.bytes)
+      case KIND.ABORT: {
+        const message = this.#incoming.abort(flags, id)
+        if (message?.kind === KIND.REPLY) this.#reply(id, { message: 'the engine broke off its reply', code: 'aborted' })
+        else if (message?.kind === KIND.CALL) this.#on.aborted(id)
+        return
+      }
+    }
+    if (flags & MORE) this.#incoming.begin(kind, kind === KIND.REPLY ? ANSWER : 0, id, meta, body)
+    else this.#dispatch(kind, id, meta, body, borrowed)
+  }
+
+  #dispatch(kind, id, meta, body, borrowed) {
+    switch (kind) {
+      case KIND.CALL:
+        return this.#on.call(id, meta, body, borrowed)
+      case KIND.REPLY:
+        return this.#reply(id, meta.error, body)
+      case KIND.CANCEL:
+        return this.#on.cancel(id, meta.reason)
+      case KIND.PING:
+        return this.#frame(KIND.PONG, 0, id, '')
+      case KIND.LOAD:
+        return this.#on.load(meta, JSON.parse(body))
+      case KIND.STREAMS:
+        return this.#on.streams(JSON.parse(body))
+      case KIND.STOP:
+        return this.#on.stop()
+      // Other kinds are of a newer engine.
+    }
+  }
+
+  #reply(id, error, body) {
+    const replied = this.#replies.get(id)
+    if (replied === undefined) return
+    this.#replies.delete(id)
+    // The engine may refuse before it has the whole body.
+    this.#outgoing.abort(id, 0)
+    replied(error, body)
+  }
+}

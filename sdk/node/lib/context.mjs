@@ -1,0 +1,103 @@
+// The `ctx` of handlers. All members work without `this`, since handlers take them apart: `async (req, { emit, state })`.
+import { createLogger } from './logger.mjs'
+import { operate } from './operate.mjs'
+
+const CALL = Symbol('motia.call')
+
+/** The accessor is shared and found through a symbol: a closure per call would cost more than the rest of the context. */
+const SIGNAL = {
+  get() {
+    return this[CALL].signal
+  },
+  enumerable: true,
+  configurable: true,
+}
+
+/** `streams` is the class that `streamsClass` made for the project's streams. */
+export function createContext(call, Streams, log) {
+  const context = {
+    traceId: call.trace,
+    flows: call.step.flows,
+    logger: createLogger((level, message, details) => log.send(level, message, details, 'logger', call)),
+    state: createState(call),
+    emit: (event, data) => emit(call, event, data),
+    streams: new Streams(call),
+    sync: () => operate(call, 'sync'),
+    [CALL]: call,
+  }
+  return Object.defineProperty(context, 'signal', SIGNAL)
+}
+
+/** `emit({ topic, data, messageGroupId })`, and `emit(topic, data)` of the first versions. */
+function emit(call, event, data) {
+  if (event === null || typeof event !== 'object') return operate(call, 'emit', { topic: event }, data)
+  const { topic, messageGroupId } = event
+  return operate(call, 'emit', messageGroupId == null ? { topic } : { topic, group: messageGroupId }, event.data)
+}
+
+function createState(call) {
+  return {
+    get: (group, key) => operate(call, 'state.get', { group, key }),
+    // There is no undefined in a store: a group would list a key without a value.
+    set: (group, key, value = null) => operate(call, 'state.set', { group, key }, value, () => value),
+    delete: (group, key) => operate(call, 'state.delete', { group, key }),
+    getGroup: (group) => operate(call, 'state.getGroup', { group }),
+    clear: (group) => operate(call, 'state.clear', { group }),
+  }
+}
+
+/**
+ * A class with one member per stream. Members are made when they are first asked for, since a project has more streams than
+ * a handler uses, and are then the object's own; a stream that does not exist is undefined.
+ */
+export function streamsClass(names) {
+  class Streams {
+    constructor(call) {
+      this[CALL] = call
+    }
+  }
+  for (const name of names) {
+    Object.defineProperty(Streams.prototype, name, {
+      get() {
+        const stream = createStream(this[CALL], name)
+        Object.defineProperty(this, name, { value: stream, enumerable: true, configurable: true, writable: true })
+        return stream
+      },
+      enumerable: true,
+      configurable: true,
+    })
+  }
+  return Streams
+}
+
+function createStream(call, stream) {
+  const mark = (group, item) => marked(stream, group, item)
+  return {
+    get: (group, id) => operate(call, 'stream.get', { stream, group, id }, undefined, (item) => mark(group, item)),
+    set: (group, id, data) =>
+      operate(call, 'stream.set', { stream, group, id }, unmarked(data), (item) => mark(group, item)),
+    delete: (group, id) => operate(call, 'stream.delete', { stream, group, id }, undefined, (item) => mark(group, item)),
+    getGroup: (group) =>
+      operate(call, 'stream.getGroup', { stream, group }, undefined, (items) => items.map((item) => mark(group, item))),
+    send: (channel, event) => {
+      const { groupId: group, id } = channel ?? {}
+      const { type, data } = event ?? {}
+      return operate(call, 'stream.send', id == null ? { stream, group } : { stream, group, id }, { type, data })
+    },
+  }
+}
+
+/** The Workbench subscribes to what a response shows it: an item says which one it is. */
+function marked(streamName, groupId, item) {
+  if (item === null || typeof item !== 'object' || Array.isArray(item)) return item
+  item.__motia = { type: 'state-stream', streamName, groupId: String(groupId), id: item.id }
+  return item
+}
+
+/** `set(group, id, { ...item, status })` sends back what `get` had added. */
+function unmarked(data) {
+  if (data === undefined) return null
+  if (data === null || typeof data !== 'object' || !Object.hasOwn(data, '__motia')) return data
+  const { __motia, ...rest } = data
+  return rest
+}

@@ -1,0 +1,4 @@
+// For compiled ES modules; see interop.cjs.
+import interop from './interop.cjs'
+
+export const { $default, $unwrap, $namespace, $import, $require } = interop

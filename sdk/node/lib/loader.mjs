@@ -1,0 +1,79 @@
+// LOAD: imports user files one after the other and tells the engine what each of them is.
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { configJson } from './config-json.mjs'
+import { toWire } from './errors.mjs'
+import { KIND } from './frames.mjs'
+import { createStep, defaultOf, exportsOf } from './steps.mjs'
+
+export class Loader {
+  #connection
+  #steps
+  #turn = Promise.resolve()
+
+  /** `steps` is filled: source to loaded step. */
+  constructor(connection, steps) {
+    this.#connection = connection
+    this.#steps = steps
+  }
+
+  /** Loads wait for each other, so that the answers of two do not mix. */
+  load(root, files) {
+    this.#turn = this.#turn.then(() => this.#load(root, files))
+  }
+
+  async #load(root, files) {
+    for (const file of files) {
+      this.#connection.send(KIND.IMPORTING, 0, { file: file.source })
+      // The file may never return. The engine then has to know which one it was.
+      this.#connection.flush()
+      await this.#import(root, file)
+    }
+    this.#connection.send(KIND.READY, 0)
+  }
+
+  async #import(root, { source, module, kind }) {
+    try {
+      const exported = await importModule(module)
+      const { config, handler, step } = kind === 'config' ? await projectConfig(exported) : stepOf(source, kind, exported)
+      const instances = kind === 'config' ? 'named' : 'walked'
+      const { json, warnings } = await configJson(config, join(root, source), { instances })
+      if (handler !== undefined && typeof handler !== 'function') {
+        warnings.push(`handler is exported, but it is no function: ${typeof handler}`)
+      }
+      if (step !== undefined) this.#steps.set(source, step)
+      await this.#connection.send(KIND.IMPORTED, 0, { file: source, handler: step?.run !== undefined, warnings }, json)
+    } catch (error) {
+      await this.#connection.send(KIND.REFUSED, 0, { file: source }, JSON.stringify(toWire(error)))
+    }
+  }
+}
+
+/** `.cjs` goes through `require`: what `import` makes of a CommonJS module lacks names that only running it shows. */
+const importModule = (module) =>
+  module.endsWith('.cjs') ? createRequire(module)(module) : import(pathToFileURL(module).href)
+
+async function projectConfig(exported) {
+  const config = await defaultOf(exported)
+  if (config === null || typeof config !== 'object') {
+    throw new TypeError('motia.config must have a default export, such as: export default defineConfig({ … })')
+  }
+  return { config }
+}
+
+function stepOf(source, kind, exported) {
+  const { config, handler } = exportsOf(exported)
+  if (config === undefined) {
+    throw new TypeError(`${source} exports no config. Add: export const config = { ${EXAMPLE[kind] ?? EXAMPLE.step} }`)
+  }
+  if (config === null || typeof config !== 'object') {
+    throw new TypeError(`${source} exports a config that is ${config === null ? 'null' : `a ${typeof config}`}, not an object`)
+  }
+  return { config, handler, step: kind === 'stream' ? undefined : createStep(source, { config, handler }) }
+}
+
+const EXAMPLE = {
+  step: "type: 'api', name: 'MyStep', path: '/my-step', method: 'GET', emits: []",
+  stream: "name: 'myStream', schema, baseConfig: { storageType: 'default' }",
+}

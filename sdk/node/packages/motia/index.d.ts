@@ -1,0 +1,333 @@
+// The types of Motia for step files. `Handlers` and `FlowContextStateStreams` are filled in by the generated `types.d.ts`;
+// until then every name is there, loosely typed.
+
+// ---------------------------------------------------------------------------------------------------------------- schemas
+
+/** A schema of zod 3, of zod 4 or of another library with Standard Schema. */
+export type ZodInput =
+  | { readonly _output: any; readonly _def: any }
+  | { readonly _zod: { readonly output: any } }
+  | StandardSchema<any>
+
+export interface StandardSchema<TOutput> {
+  readonly '~standard': { readonly version: 1; readonly types?: { readonly output: TOutput } | undefined }
+}
+
+/** A JSON Schema written by hand. */
+export interface JsonSchema {
+  type?: string | readonly string[]
+  properties?: Record<string, any>
+  required?: readonly string[]
+  items?: any
+  [keyword: string]: unknown
+}
+
+export type StepSchemaInput = ZodInput | JsonSchema
+
+/** What data of a schema looks like; `any` for a JSON Schema. */
+export type InferSchema<TSchema> = TSchema extends { readonly _zod: { readonly output: infer TOutput } }
+  ? TOutput
+  : TSchema extends { readonly _output: infer TOutput }
+    ? TOutput
+    : TSchema extends StandardSchema<infer TOutput>
+      ? TOutput
+      : any
+
+// ---------------------------------------------------------------------------------------------------------------- configs
+
+/** A topic, with how the Workbench shows it. */
+export type Emit = string | { topic: string; label?: string; conditional?: boolean }
+
+export type ApiRouteMethod = 'GET' | 'POST' | 'PUT' | 'DELETE' | 'PATCH' | 'OPTIONS' | 'HEAD'
+
+export interface QueryParam {
+  name: string
+  description?: string
+}
+
+interface StepBase {
+  name: string
+  description?: string
+  /** Topics that the Workbench shows and nothing emits. */
+  virtualEmits?: readonly Emit[]
+  /** Topics that the Workbench shows and nothing subscribes to. */
+  virtualSubscribes?: readonly string[]
+  flows?: readonly string[]
+  /** Files that belong to the step: globs, relative to it. */
+  includeFiles?: readonly string[]
+}
+
+export interface ApiRouteConfig extends StepBase {
+  type: 'api'
+  path: string
+  method: ApiRouteMethod
+  emits?: readonly Emit[]
+  middleware?: readonly ApiMiddleware<any, any, any>[]
+  queryParams?: readonly QueryParam[]
+  bodySchema?: StepSchemaInput
+  /** By status. */
+  responseSchema?: Record<number, StepSchemaInput>
+}
+
+export interface EventConfig<TInput = any> extends StepBase {
+  type: 'event'
+  subscribes: readonly string[]
+  emits?: readonly Emit[]
+  input?: TInput | JsonSchema
+  infrastructure?: Partial<InfrastructureConfig>
+}
+
+export interface CronConfig extends StepBase {
+  type: 'cron'
+  /** Five fields, or six with seconds first. */
+  cron: string
+  emits?: readonly Emit[]
+  /** An IANA time zone; that of the process otherwise. */
+  timezone?: string
+  overlap?: 'skip' | 'allow'
+  catchUp?: boolean
+}
+
+export interface NoopConfig extends StepBase {
+  type: 'noop'
+  virtualEmits: readonly Emit[]
+  virtualSubscribes: readonly string[]
+}
+
+export type StepConfig = ApiRouteConfig | EventConfig | CronConfig | NoopConfig
+
+export interface HandlerConfig {
+  /** MB. */
+  ram: number
+  cpu?: number
+  /** Seconds. */
+  timeout: number
+}
+
+export interface QueueConfig {
+  type: 'fifo' | 'standard'
+  maxRetries: number
+  /** Seconds. */
+  visibilityTimeout: number
+  delaySeconds?: number
+  concurrency?: number
+}
+
+export interface InfrastructureConfig {
+  handler: Partial<HandlerConfig>
+  queue: Partial<QueueConfig>
+}
+
+// --------------------------------------------------------------------------------------------------------------- handlers
+
+export interface ApiRequest<TBody = unknown> {
+  pathParams: Record<string, string>
+  queryParams: Record<string, string | string[]>
+  body: TBody
+  headers: Record<string, string | string[]>
+  /** The exact bytes: a string where they are text, otherwise a Buffer. */
+  rawBody?: string | Buffer
+}
+
+export interface ApiResponse<TStatus extends number = number, TBody = any> {
+  status: TStatus
+  headers?: Record<string, string | number | boolean | string[]>
+  body: TBody
+}
+
+export type ApiRouteHandler<TRequestBody = unknown, TResponse = unknown, TEmitData = never> = (
+  req: ApiRequest<TRequestBody>,
+  ctx: FlowContext<TEmitData>,
+) => Promise<TResponse>
+
+export type EventHandler<TInput = any, TEmitData = never> = (input: TInput, ctx: FlowContext<TEmitData>) => Promise<void>
+
+export type CronHandler<TEmitData = never> = (ctx: FlowContext<TEmitData>) => Promise<void>
+
+export type ApiMiddleware<TRequestBody = any, TEmitData = any, TResponseBody = any> = (
+  req: ApiRequest<TRequestBody>,
+  ctx: FlowContext<TEmitData>,
+  next: () => Promise<ApiResponse<number, TResponseBody>>,
+) => Promise<ApiResponse<number, TResponseBody>>
+
+/** The handler that fits a config: `const handler: StepHandler<typeof config>`. */
+export type StepHandler<TConfig> = TConfig extends { type: 'api' }
+  ? ApiRouteHandler<SchemaOf<TConfig, 'bodySchema'>, ApiResponse, any>
+  : TConfig extends { type: 'event' }
+    ? EventHandler<SchemaOf<TConfig, 'input'>, any>
+    : TConfig extends { type: 'cron' }
+      ? CronHandler<any>
+      : (...args: any[]) => Promise<any>
+
+type SchemaOf<TConfig, TKey extends string> = TConfig extends { readonly [key in TKey]: infer TSchema }
+  ? InferSchema<TSchema>
+  : any
+
+/** By step name. Generated types take the place of this one. */
+export interface Handlers {
+  [stepName: string]: (...args: any[]) => any
+}
+
+// ---------------------------------------------------------------------------------------------------------------- context
+
+export interface FlowContext<TEmitData = never> {
+  traceId: string
+  flows?: string[]
+  logger: Logger
+  state: InternalStateManager
+  streams: FlowContextStateStreams
+  /** Resolves when the event is stored. */
+  emit(event: EmitEvent<TEmitData>): Promise<void>
+  emit(topic: string, data?: unknown): Promise<void>
+  /** Aborted when the call times out, its client goes away, or the server stops. */
+  signal: AbortSignal
+  /** Resolves when everything that this call wrote would survive a power cut. */
+  sync(): Promise<void>
+}
+
+export type Emitter<TEmitData = any> = FlowContext<TEmitData>['emit']
+
+/** `never` stands for topics whose data nobody has described. */
+type EmitEvent<TEmitData> = [TEmitData] extends [never]
+  ? { topic: string; data?: any; messageGroupId?: string }
+  : TEmitData extends { topic: infer TTopic; data: infer TData }
+    ? Omit<TEmitData, 'data'> & { topic: TTopic; data: [TData] extends [never] ? any : TData; messageGroupId?: string }
+    : TEmitData
+
+export interface InternalStateManager {
+  /** The value, or null. */
+  get<T = any>(groupId: string, key: string): Promise<T | null>
+  set<T = any>(groupId: string, key: string, value: T): Promise<T>
+  /** The value that was there, or null. */
+  delete<T = any>(groupId: string, key: string): Promise<T | null>
+  getGroup<T = any>(groupId: string): Promise<T[]>
+  clear(groupId: string): Promise<void>
+}
+
+/** By stream name. Generated types take the place of this one. */
+export interface FlowContextStateStreams {
+  [streamName: string]: MotiaStream<any>
+}
+
+export type BaseStreamItem<TData = unknown> = TData & { id: string }
+
+export interface StreamChannel {
+  groupId: string
+  id?: string
+}
+
+export interface StreamEvent<TData = unknown> {
+  type: string
+  data: TData
+}
+
+export interface MotiaStream<TData> {
+  get(groupId: string, id: string): Promise<BaseStreamItem<TData> | null>
+  set(groupId: string, id: string, data: TData): Promise<BaseStreamItem<TData>>
+  delete(groupId: string, id: string): Promise<BaseStreamItem<TData> | null>
+  getGroup(groupId: string): Promise<BaseStreamItem<TData>[]>
+  /** An event that is not stored. */
+  send<T>(channel: StreamChannel, event: StreamEvent<T>): Promise<void>
+}
+
+export type LogListener = (level: string, message: string, details?: unknown) => void
+
+export declare class Logger {
+  constructor(fields?: Record<string, unknown>)
+  debug(message: unknown, details?: unknown): void
+  info(message: unknown, details?: unknown): void
+  warn(message: unknown, details?: unknown): void
+  error(message: unknown, details?: unknown): void
+  log(message: unknown, details?: unknown): void
+  child(fields: Record<string, unknown>): Logger
+  addListener(listener: LogListener): void
+}
+
+export declare const globalLogger: Logger
+
+// ---------------------------------------------------------------------------------------------------------------- streams
+
+export interface StreamSubscription {
+  groupId: string
+  id?: string
+}
+
+/** What `streamAuth.authenticate` returns. Generated from its `contextSchema`. */
+export interface StreamAuthContext {
+  [key: string]: any
+}
+
+export interface StreamConfig {
+  name: string
+  schema: StepSchemaInput
+  baseConfig: { storageType: 'default' } | { storageType: 'custom'; factory: () => StreamAdapter<any> }
+  canAccess?: (subscription: StreamSubscription, authContext: any) => boolean | Promise<boolean>
+}
+
+export interface StreamAuthRequest {
+  headers: Record<string, string | string[] | undefined>
+  url?: string
+}
+
+export interface StreamAuthConfig<TContext = any> {
+  contextSchema?: StepSchemaInput
+  authenticate: (request: StreamAuthRequest) => TContext | null | Promise<TContext | null>
+}
+
+// ----------------------------------------------------------------------------------------------------------- motia.config
+
+export interface AdapterConfig {
+  state?: StateAdapter
+  streams?: StreamAdapterManager
+  events?: EventAdapter
+  cron?: CronAdapter
+}
+
+export interface Config {
+  adapters?: AdapterConfig
+  plugins?: MotiaPluginBuilder[]
+  streamAuth?: StreamAuthConfig
+  /** Gets the project's own express application before the routes. */
+  app?: (app: any) => unknown
+  redis?: { useMemoryServer?: boolean; host?: string; port?: number; username?: string; password?: string; db?: number }
+  [key: string]: unknown
+}
+
+export declare function config<T extends Config>(value: T): T
+export declare function defineConfig<T extends Config>(value: T): T
+
+export interface WorkbenchPlugin {
+  packageName: string
+  componentName?: string
+  label?: string
+  labelIcon?: string
+  position?: 'bottom' | 'top'
+  cssImports?: string[]
+  props?: Record<string, any>
+}
+
+export interface MotiaPlugin {
+  workbench: WorkbenchPlugin[]
+  dirname?: string
+  steps?: string[]
+  onShutdown?: () => void | Promise<void>
+}
+
+export interface MotiaPluginContext {
+  printer: any
+  state: StateAdapter
+  lockedData: any
+  tracerFactory: any
+  eventAdapter: any
+  registerApi(
+    route: { method: ApiRouteMethod; path: string },
+    handler: (req: ApiRequest<any>, ctx: FlowContext<any>) => Promise<any>,
+  ): () => void
+}
+
+export type MotiaPluginBuilder = (context: MotiaPluginContext) => MotiaPlugin | Promise<MotiaPlugin>
+
+// --------------------------------------------------------------------------------------------------------------- adapters
+
+export * from './adapters.js'
+import type { CronAdapter, EventAdapter, StateAdapter, StreamAdapter, StreamAdapterManager } from './adapters.js'

@@ -1,0 +1,4 @@
+import plugin from './index.cjs'
+
+export { plugin }
+export default plugin

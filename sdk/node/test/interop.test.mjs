@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+import { $default, $import, $namespace, $require, $unwrap } from '../lib/interop.mjs'
+
+const folder = mkdtempSync(join(tmpdir(), 'motia-interop-'))
+let count = 0
+
+/** A module of `text`, freshly written: {url, exports} */
+function module(text, extension = 'cjs') {
+  const file = join(folder, `m${count++}.${extension}`)
+  writeFileSync(file, text)
+  return pathToFileURL(file).href
+}
+
+const LODASH_LIKE = `
+  function api() { return 'called' }
+  for (const name of ['get', 'set']) api[name] = () => name
+  module.exports = api`
+const COMPILED = `
+  Object.defineProperty(exports, '__esModule', { value: true })
+  exports.default = Object.freeze({ secret: 1 })
+  exports['na' + 'med'] = 2`
+const COMPILED_WITHOUT_DEFAULT = `
+  Object.defineProperty(exports, '__esModule', { value: true })
+  exports.helper = () => 'help'`
+const PRIVATE_MEMBERS = `
+  class Client { #token = 't'; token() { return this.#token } static create() { return new Client() } }
+  Object.defineProperty(exports, '__esModule', { value: true })
+  exports.default = Client`
+
+const load = (url) => createRequire(import.meta.url)(url.replace('file://', ''))
+
+test('$unwrap: the default of a compiled package, everything of another', () => {
+  const lodash = load(module(LODASH_LIKE))
+  assert.equal($unwrap(lodash), lodash)
+  assert.deepEqual($unwrap(load(module(COMPILED))), { secret: 1 })
+  const helpers = load(module(COMPILED_WITHOUT_DEFAULT))
+  assert.equal($unwrap(helpers).helper(), 'help')
+  for (const value of [null, undefined, 'text', 5]) assert.equal($unwrap(value), value)
+})
+
+test('$default: both idioms of a compiled package give the same', () => {
+  const exports = load(module(COMPILED))
+  const X = $unwrap(exports)
+  assert.equal($default(X), X)
+  assert.equal($default(exports), X)
+  assert.equal($default('text'), 'text')
+  const Client = $unwrap(load(module(PRIVATE_MEMBERS)))
+  assert.equal($default(Client), Client)
+  assert.equal($default(Client).create().token(), 't')
+  assert.ok(new Client() instanceof $default(Client))
+})
+
+test('$default throws where plain JavaScript would', () => {
+  assert.throws(() => $default(undefined), TypeError)
+  assert.throws(() => $default(null), TypeError)
+})
+
+test('$namespace: all names that running the package showed, live', () => {
+  const lodash = load(module(LODASH_LIKE))
+  const ns = $namespace(lodash)
+  assert.deepEqual(Object.keys(ns), ['get', 'set', 'default'])
+  assert.equal(ns.get(), 'get')
+  assert.equal(ns.default(), 'called')
+  lodash.get = () => 'changed'
+  assert.equal(ns.get(), 'changed')
+  const compiled = $namespace(load(module(COMPILED)))
+  assert.deepEqual([compiled.named, compiled.default], [2, { secret: 1 }])
+})
+
+test('$namespace: inherited names, and packages that are no object', () => {
+  const ns = $namespace(Object.create({ inherited: 1 }, { own: { value: 2, enumerable: true } }))
+  assert.deepEqual([ns.inherited, ns.own], [1, 2])
+  assert.deepEqual(Object.keys($namespace('text')), ['default'])
+  assert.equal($namespace('text').default, 'text')
+})
+
+test('$import of CommonJS: the missing names, and the unwrapped default', async () => {
+  const lodash = module(LODASH_LIKE)
+  assert.equal((await import(lodash)).get, undefined, 'without help the name is missing: else this test proves nothing')
+  const { get, default: api } = await $import(import(lodash))
+  assert.deepEqual([get(), api()], ['get', 'called'])
+  const compiled = await $import(import(module(COMPILED)))
+  assert.deepEqual([compiled.named, compiled.default], [2, { secret: 1 }])
+  const Client = (await $import(import(module(PRIVATE_MEMBERS)))).default
+  assert.equal(Client.create().token(), 't')
+})
+
+test('$import of ES modules and builtins: as they are', async () => {
+  const modules = [
+    `export default { a: 1 }; export const b = 2`,
+    `export const a = 1; export default { a }`,
+    `export const named = 1`,
+    `export default class { #x = 1 }`,
+  ]
+  for (const text of modules) {
+    const url = module(text, 'mjs')
+    assert.equal(await $import(import(url)), await import(url), text)
+  }
+  assert.equal(await $import(import('node:fs')), await import('node:fs'))
+  await assert.rejects($import(import('./missing.mjs')), { code: 'ERR_MODULE_NOT_FOUND' })
+})
+
+test('$require resolves from the source', () => {
+  writeFileSync(join(folder, 'data.json'), '{"here":true}')
+  assert.deepEqual($require(join(folder, 'steps.ts'))('./data.json'), { here: true })
+})
