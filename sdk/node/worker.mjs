@@ -26,8 +26,9 @@ const connection = new Connection(fd, {
   cancel: (id, reason) => calls.cancel(id, reason),
   stop: () => calls.stop(() => connection.close(() => process.exit(0))),
   end: (error) => {
-    if (error !== undefined) process.stderr.write(`motia worker: the connection to the engine broke: ${error.message}\n`)
-    process.exit(error === undefined ? 0 : 1)
+    if (error === undefined) process.exit(0)
+    process.stderr.write(`motia worker: the connection to the engine broke: ${error.message}\n`)
+    process.exit(1)
   },
 })
 
@@ -39,7 +40,9 @@ const loader = new Loader(connection, steps)
 watchProcess(connection, log)
 captureConsole((level, text) => log.send(level, text, undefined, 'console', current.getStore()))
 // What `globalLogger` of the package writes to. Elsewhere (in tests of users) it finds nothing here, and prints.
-const logger = createLogger((level, message, details) => log.send(level, message, details, 'logger', current.getStore()))
+const logger = createLogger((level, message, details) =>
+  log.send(level, message, details, 'logger', current.getStore()),
+)
 globalThis[Symbol.for('motia.log')] = (level, ...line) => logger[level](...line)
 
 // Stopping comes by frame, or by the end of the stream: a Ctrl-C in the terminal reaches all processes of the group.

@@ -170,20 +170,41 @@ impl<'s> Reader<'s> {
     /// Exports of names. Imports may stand below the exports of what they bind, so this comes after all of them.
     fn named_exports(&mut self, program: &Program<'_>) {
         let mut exporting: HashMap<usize, HashSet<ReferenceId>> = HashMap::new();
-        for statement in &program.body {
-            let Statement::ExportNamedDeclaration(declaration) = statement else { continue };
-            for specifier in &declaration.specifiers {
-                let mut origin = Origin::Local;
-                if let ModuleExportName::IdentifierReference(local) = &specifier.local
-                    && let Some(reference) = local.reference_id.get()
-                    && let Some(symbol) = self.scoping.get_reference(reference).symbol_id()
-                    && let Some(&import) = self.import_ids.get(&symbol)
-                {
+        let mut origin = |local: Option<&IdentifierReference<'_>>| {
+            let reference = local.and_then(|local| local.reference_id.get());
+            let symbol = reference.and_then(|reference| self.scoping.get_reference(reference).symbol_id());
+            match (reference, symbol.and_then(|symbol| self.import_ids.get(&symbol))) {
+                (Some(reference), Some(&import)) => {
                     exporting.entry(import).or_default().insert(reference);
-                    origin = Origin::Import(import);
+                    Origin::Import(import)
                 }
-                self.export(specifier.exported.name().as_str(), origin, specifier.span);
+                _ => Origin::Local,
             }
+        };
+        let mut exports = Vec::new();
+        for statement in &program.body {
+            match statement {
+                Statement::ExportNamedDeclaration(declaration) => {
+                    for specifier in &declaration.specifiers {
+                        let local = match &specifier.local {
+                            ModuleExportName::IdentifierReference(local) => Some(local),
+                            _ => None,
+                        };
+                        exports.push((specifier.exported.name().to_string(), origin(local), specifier.span));
+                    }
+                }
+                Statement::ExportDefaultDeclaration(export) => {
+                    let local = match &export.declaration {
+                        ExportDefaultDeclarationKind::Identifier(local) => Some(&**local),
+                        _ => None,
+                    };
+                    exports.push(("default".to_owned(), origin(local), export.span));
+                }
+                _ => {}
+            }
+        }
+        for (name, origin, span) in exports {
+            self.export(&name, origin, span);
         }
         for (&symbol, &import) in &self.import_ids {
             if let Some(exporting) = exporting.get(&import) {
@@ -206,7 +227,7 @@ impl<'s> Reader<'s> {
     fn awaits(&mut self, span: Span) {
         if self.functions == 0 {
             self.has_module_syntax = true;
-            self.top_level_await.get_or_insert(range(span));
+            self.top_level_await.get_or_insert_with(|| range(span));
         }
     }
 
@@ -271,7 +292,6 @@ impl<'a> Visit<'a> for Reader<'_> {
 
     fn visit_export_default_declaration(&mut self, export: &ExportDefaultDeclaration<'a>) {
         self.has_module_syntax = true;
-        self.export("default", Origin::Local, export.span);
         walk::walk_export_default_declaration(self, export);
     }
 

@@ -44,7 +44,7 @@ struct Job<'a> {
     links: &'a Links,
     output: String,
     key: String,
-    result: Result<Option<Emitted>, Diagnostic>,
+    result: Result<Option<Emitted>, Box<Diagnostic>>,
 }
 
 impl<'a> Build<'a> {
@@ -76,7 +76,7 @@ impl<'a> Build<'a> {
         let mut any_failed = false;
         for job in &mut jobs {
             if let Err(diagnostic) = &job.result {
-                self.errors[job.id] = Some(diagnostic.clone());
+                self.errors[job.id] = Some((**diagnostic).clone());
                 any_failed = true;
             }
         }
@@ -99,14 +99,14 @@ impl<'a> Build<'a> {
                     live.extend(reached);
                     built.compiled.push((entry.clone(), *id));
                 }
-                Err(diagnostic) => built.failed.push((entry.clone(), diagnostic)),
+                Err(diagnostic) => built.failed.push((entry.clone(), *diagnostic)),
             }
         }
         live
     }
 
     /// The files that an entry reaches, or what is wrong with the nearest that is wrong.
-    fn reach(&self, entry: FileId) -> Result<Vec<FileId>, Diagnostic> {
+    fn reach(&self, entry: FileId) -> Result<Vec<FileId>, Box<Diagnostic>> {
         let mut reached = vec![entry];
         let mut from: HashMap<FileId, FileId> = HashMap::new();
         let mut next = 0;
@@ -118,7 +118,7 @@ impl<'a> Build<'a> {
                     chain.push(importer);
                 }
                 let chain = chain.iter().rev().map(|&id| self.graph.files[id].name.clone()).collect();
-                return Err(diagnostic.clone().chain(chain));
+                return Err(Box::new(diagnostic.clone().chain(chain)));
             }
             for (_, target) in self.graph.files[id].edges() {
                 if target != entry && !from.contains_key(&target) {

@@ -13,10 +13,10 @@ use crate::build::Build;
 use crate::diagnostic::Diagnostic;
 use crate::discovery::{FileKind, SourceFile};
 use crate::generation::{GenerationHash, Generations, Held};
-use crate::graph::{FileId, Graph, Memory};
+use crate::graph::{File, FileId, Graph, Memory, Resolved};
 use crate::layout::normalize;
 use crate::link::{Linked, Linker};
-use crate::resolve::Resolver;
+use crate::resolve::{Resolver, candidates};
 use crate::sdk::SdkModules;
 use crate::surface::Surfaces;
 use crate::tsconfig::TsConfigs;
@@ -102,9 +102,8 @@ impl Compiler {
             Linker { root: &root, sdk: &self.config.sdk, graph: &graph, surfaces: &mut self.surfaces, lenient };
         let linked: Vec<Linked> = (0..graph.files.len()).map(|id| linker.link(id)).collect();
 
-        if self.last.is_none() {
-            self.last = self.generations.newest().map(Arc::new);
-        }
+        // Users empty `.motia` while we run.
+        self.last = self.last.take().filter(|last| last.is_whole()).or_else(|| self.generations.newest().map(Arc::new));
         let build = Build::new(&self.config, &graph, &linked, self.last.as_deref());
         let targets: Vec<(SourcePath, FileId)> = entries
             .iter()
@@ -126,6 +125,7 @@ impl Compiler {
         inputs.extend(graph.files.iter().map(|file| file.path.clone()));
         inputs.extend(self.resolver.manifests.iter().cloned());
         inputs.insert(root.join("package.json"));
+        inputs.extend(graph.files.iter().flat_map(missing_inputs));
         let module = |(entry, id): (SourcePath, FileId)| (entry, held.folder.join(graph.files[id].output(&root)));
         Ok(Generation {
             hash: held.hash.clone(),
@@ -142,6 +142,13 @@ impl Compiler {
     pub fn prune(&self, keep: &[GenerationHash]) -> Result<(), Error> {
         self.generations.prune(keep)
     }
+}
+
+/// The files that would help if they came to be.
+fn missing_inputs(file: &File) -> impl Iterator<Item = PathBuf> {
+    let folder = file.path.parent().unwrap_or(&file.path);
+    let missing = file.requests().filter(|(_, target)| matches!(target, Resolved::Missing(_)));
+    missing.flat_map(|(request, _)| candidates(folder, &request.specifier))
 }
 
 /// Entries are known by their real path, as what they import is.

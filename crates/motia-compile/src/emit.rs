@@ -16,7 +16,6 @@ use crate::facts::Format;
 use crate::graph::{File, guard};
 use crate::layout::file_url;
 use crate::links::Links;
-use crate::lower::lower;
 
 /// A compiled file.
 pub(crate) struct Emitted {
@@ -26,13 +25,10 @@ pub(crate) struct Emitted {
 }
 
 /// Writes `file` out. `output` is where it will lie in its generation, `interop` the SDK's module of that name.
-pub(crate) fn emit(file: &File, links: &Links, output: &str, interop: &Path) -> Result<Emitted, Diagnostic> {
+pub(crate) fn emit(file: &File, links: &Links, output: &str, interop: &Path) -> Result<Emitted, Box<Diagnostic>> {
     guard(&file.name, || {
         let allocator = Allocator::default();
-        let Ok(lowered) = lower(&allocator, &file.source, &file.path, &file.config.dialect) else {
-            // It was lowered once before, to learn its facts.
-            return Err(Diagnostic::new(&file.name, "this file cannot be lowered"));
-        };
+        let lowered = file.lower(&allocator)?;
         let mut program = lowered.program;
         match file.format() {
             Format::Esm => esm::rewrite(&allocator, &mut program, &lowered.scoping, links, &file.path, interop),

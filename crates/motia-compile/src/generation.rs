@@ -72,7 +72,21 @@ pub(crate) struct Item {
     pub(crate) text: Option<String>,
 }
 
+impl Manifest {
+    fn is_whole(&self, folder: &Path) -> bool {
+        let is_there = |(path, entry): (&String, &Entry)| {
+            fs::metadata(folder.join(path)).is_ok_and(|metadata| metadata.len() == entry.length)
+        };
+        self.files.iter().all(is_there)
+    }
+}
+
 impl Held {
+    /// Whether nobody has removed anything of it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.folder.join(MANIFEST).exists() && self.manifest.is_whole(&self.folder)
+    }
+
     /// Whether it has this very file.
     pub(crate) fn has(&self, path: &str, key: &str) -> bool {
         self.manifest.files.get(path).is_some_and(|entry| entry.key == key)
@@ -115,12 +129,7 @@ impl Generations {
         let folder = self.folder.join(&*hash.0);
         let manifest = fs::read(folder.join(MANIFEST)).ok();
         let manifest: Option<Manifest> = manifest.and_then(|text| serde_json::from_slice(&text).ok());
-        let is_whole = |manifest: &Manifest| {
-            manifest.files.iter().all(|(path, entry)| {
-                fs::metadata(folder.join(path)).is_ok_and(|metadata| metadata.len() == entry.length)
-            })
-        };
-        match manifest.filter(is_whole) {
+        match manifest.filter(|manifest| manifest.is_whole(&folder)) {
             Some(manifest) => Ok(Held { hash, folder, manifest, _lock: lock }),
             None => Err(lock),
         }
@@ -217,10 +226,9 @@ fn fill(folder: &Path, items: &[Item], before: Option<&Held>) -> Result<Manifest
         {
             fs::create_dir_all(parent).map_err(output(parent))?;
         }
-        let length = match (&item.text, before) {
-            (Some(text), _) => fs::write(&path, text).map(|()| text.len() as u64),
-            (None, Some(before)) => link(&before.folder.join(&item.path), &path),
-            (None, None) => Err(io::Error::from(io::ErrorKind::NotFound)),
+        let length = match &item.text {
+            Some(text) => fs::write(&path, text).map(|()| text.len() as u64),
+            None => share(before, &item.path, &path),
         };
         let length = length.map_err(output(&path))?;
         manifest.files.insert(item.path.clone(), Entry { key: item.key.clone(), length });
@@ -231,10 +239,10 @@ fn fill(folder: &Path, items: &[Item], before: Option<&Held>) -> Result<Manifest
     Ok(manifest)
 }
 
-/// Links a file, or copies it where the file system has no links.
-fn link(from: &Path, to: &Path) -> io::Result<u64> {
-    match fs::hard_link(from, to) {
-        Ok(()) => fs::metadata(to).map(|metadata| metadata.len()),
-        Err(_) => fs::copy(from, to),
-    }
+/// Links a file of the generation before, or copies it where the file system has no links. Gives its length.
+fn share(before: Option<&Held>, path: &str, to: &Path) -> io::Result<u64> {
+    let entry = before.and_then(|before| Some((before.folder.join(path), before.manifest.files.get(path)?)));
+    let (from, entry) = entry.ok_or(io::ErrorKind::NotFound)?;
+    fs::hard_link(&from, to).or_else(|_| fs::copy(&from, to).map(drop))?;
+    Ok(entry.length)
 }

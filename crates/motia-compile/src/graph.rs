@@ -14,7 +14,7 @@ use crate::analyze::analyze;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::facts::{Facts, Format, Request, RequestKind};
 use crate::layout::{display_path, output_path};
-use crate::lower::lower;
+use crate::lower::{Lowered, lower};
 use crate::parallel;
 use crate::resolve::{Missing, Mode, Package, Resolver, Target};
 use crate::sdk::SdkModule;
@@ -76,6 +76,17 @@ impl File {
             Kind::Script(facts) => Some(facts),
             Kind::Json | Kind::Broken(_) => None,
         }
+    }
+
+    /// Its tree without types.
+    pub(crate) fn lower<'a>(&'a self, allocator: &'a Allocator) -> Result<Lowered<'a>, Box<Diagnostic>> {
+        lower(allocator, &self.source, &self.path, &self.config.dialect).map_err(|errors| {
+            // The rest mostly follows from the first.
+            Box::new(match errors.errors().next().or_else(|| errors.first()) {
+                Some(error) => Diagnostic::from_oxc(&self.name, &self.source, error),
+                None => Diagnostic::new(&self.name, "this file cannot be parsed"),
+            })
+        })
     }
 
     /// The format of what it is compiled to. JSON becomes CommonJS, so that `import` and `require` share one object.
@@ -141,6 +152,7 @@ impl Graph {
                     path,
                     source: Source::from(""),
                     content: blake3::Hash::from_bytes([0; 32]),
+                    // Until it is loaded.
                     kind: Kind::Json,
                     targets: Vec::new(),
                 });
@@ -180,8 +192,9 @@ impl Graph {
 fn load(files: &mut [File], memory: &mut Memory) {
     let known: &Memory = memory;
     parallel::for_each(files, |file| {
-        match fs::read_to_string(&file.path) {
-            Ok(text) => file.source = Source::from(text.trim_start_matches('\u{feff}')),
+        match fs::read(&file.path) {
+            // As Node reads it.
+            Ok(bytes) => file.source = Source::from(String::from_utf8_lossy(&bytes).trim_start_matches('\u{feff}')),
             Err(error) => {
                 let message = format!("cannot read this file: {error}");
                 file.kind = Kind::Broken(Box::new(Diagnostic::new(&file.name, message)));
@@ -193,7 +206,7 @@ fn load(files: &mut [File], memory: &mut Memory) {
             Some(kept) if kept.content == file.content && kept.config.dialect == file.config.dialect => {
                 kept.kind.clone()
             }
-            _ => learn(file),
+            _ => learn(file).unwrap_or_else(Kind::Broken),
         };
     });
     for file in files {
@@ -202,39 +215,33 @@ fn load(files: &mut [File], memory: &mut Memory) {
     }
 }
 
-fn learn(file: &File) -> Kind {
-    let broken = |diagnostic| Kind::Broken(Box::new(diagnostic));
+fn learn(file: &File) -> Result<Kind, Box<Diagnostic>> {
     if file.path.extension().is_some_and(|extension| extension == "json") {
         return match serde_json::from_str::<serde::de::IgnoredAny>(&file.source) {
-            Ok(_) => Kind::Json,
+            Ok(_) => Ok(Kind::Json),
             Err(error) => {
                 let at = offset(&file.source, error.line(), error.column());
-                broken(Diagnostic::new(&file.name, format!("this is not JSON: {error}")).at(&file.source, at..at))
+                let message = format!("this is not JSON: {error}");
+                Err(Box::new(Diagnostic::new(&file.name, message).at(&file.source, at..at)))
             }
         };
     }
-    let facts = guard(&file.name, || {
+    guard(&file.name, || {
         let allocator = Allocator::default();
-        match lower(&allocator, &file.source, &file.path, &file.config.dialect) {
-            Ok(lowered) => Ok(analyze(&file.path, &lowered)),
-            Err(errors) => Err(match errors.errors().next().or_else(|| errors.first()) {
-                Some(error) => Diagnostic::from_oxc(&file.name, &file.source, error),
-                None => Diagnostic::new(&file.name, "this file cannot be parsed"),
-            }),
-        }
-    });
-    match facts {
-        Ok(facts) => Kind::Script(Arc::new(facts)),
-        Err(diagnostic) => broken(diagnostic),
-    }
+        let lowered = file.lower(&allocator)?;
+        Ok(Kind::Script(Arc::new(analyze(&file.path, &lowered))))
+    })
 }
 
 /// A panic in the parser or in a pass costs the file that caused it, and nothing else.
-pub(crate) fn guard<T>(name: &SourcePath, work: impl FnOnce() -> Result<T, Diagnostic>) -> Result<T, Diagnostic> {
+pub(crate) fn guard<T>(
+    name: &SourcePath,
+    work: impl FnOnce() -> Result<T, Box<Diagnostic>>,
+) -> Result<T, Box<Diagnostic>> {
     panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let cause = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref().copied());
         let message = format!("the compiler failed on this file: {}", cause.unwrap_or("unknown cause"));
-        Err(Diagnostic::new(name, message).help("this is a bug in motia: please report it with the file"))
+        Err(Box::new(Diagnostic::new(name, message).help("this is a bug in motia: please report it with the file")))
     })
 }
 

@@ -1,4 +1,43 @@
-//! Discovery of step files and the TypeScript/JavaScript project compiler.
+//! Discovery of step files, the TypeScript and JavaScript project compiler, and file watching.
+//!
+//! Compiling goes through these in turn:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`discovery`](discover) | finds steps, streams and the configuration |
+//! | `graph` | reads files from the entries on, and follows their specifiers |
+//! | `lower` | parses a file and takes its types away (oxc) |
+//! | `analyze` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
+//! | `resolve`, `tsconfig`, `sdk` | what a specifier stands for |
+//! | `names` | which exported names are values, and which only types |
+//! | `link` → `links` | what each specifier of a file becomes |
+//! | `check` | what Node would refuse of `require` |
+//! | `build` | which entries can be compiled, and what files that takes |
+//! | `emit` | a lowered file and its links become the module that Node runs |
+//! | `shim`, `helpers`, `surface` | generated modules, for names that Node cannot see |
+//! | [`generation`](Generation) | compiled files on disk, shared and locked |
+//!
+//! The first half depends on texts and paths alone, and `facts` and `links` are plain data: together with the text of
+//! a file they decide every byte of its output, so a hash of them tells what has to be written again.
+//!
+//! ```no_run
+//! use motia_compile::{Compiler, Config, SdkModules, discover};
+//!
+//! # fn run(sdk: SdkModules) -> Result<(), motia_compile::Error> {
+//! let root = std::path::Path::new("my-project");
+//! let discovery = discover(root)?;
+//! let mut compiler = Compiler::new(Config { root: root.into(), motia_dir: root.join(".motia"), sdk });
+//! let generation = compiler.compile(&discovery.files)?;
+//! for (entry, module) in &generation.modules {
+//!     println!("{entry} runs as {}", module.display());
+//! }
+//! for (_, diagnostic) in &generation.failed {
+//!     eprintln!("{}", diagnostic.render(true));
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
 mod analyze;
 mod build;
 mod check;
@@ -22,6 +61,7 @@ mod sdk;
 mod shim;
 mod surface;
 mod tsconfig;
+mod watch;
 
 pub use compiler::{Compiler, Config, Generation};
 pub use diagnostic::{Diagnostic, ExcerptLine, Location};
@@ -31,3 +71,4 @@ pub use discovery::{
 pub use error::Error;
 pub use generation::GenerationHash;
 pub use sdk::SdkModules;
+pub use watch::{Changes, Watcher};

@@ -9,6 +9,7 @@ use std::path::Path;
 use crate::diagnostic::Diagnostic;
 use crate::facts::{Facts, Format, Request, RequestKind};
 use crate::graph::{File, FileId, Graph, Resolved};
+use crate::helpers;
 use crate::layout::{file_url, relative_specifier, relative_url};
 use crate::links::{DynamicLink, Links};
 use crate::resolve::{Package, Shape};
@@ -90,8 +91,11 @@ impl FileLinker<'_> {
                 (relative_url(&self.output, &other.output(self.root)), other.format() == Format::CommonJs)
             }
             Resolved::Sdk(module) => (file_url(self.sdk.path(*module)), false),
+            Resolved::Package(package) if package.shape == Shape::Json => {
+                (self.raw_with_all_names(&package.path), false)
+            }
             Resolved::Package(package) => (package_url(package, &request.specifier), package.shape != Shape::Esm),
-            Resolved::Raw(path) => (file_url(path), true),
+            Resolved::Raw(path) => (self.raw_with_all_names(path), false),
             Resolved::Helper(_) | Resolved::Types | Resolved::Native => return,
             // It may never run, and may be meant to fail.
             Resolved::Missing(missing) => {
@@ -153,12 +157,25 @@ impl FileLinker<'_> {
     }
 
     fn helper(&mut self, name: &str) -> String {
+        if helpers::code(name).is_none() {
+            let message = format!("this file uses syntax that is not supported: it would need the helper '{name}'");
+            self.linked.errors.push(Diagnostic::new(&self.file.name, message));
+        }
         self.linked.helpers.insert(name.to_owned());
         relative_specifier(&self.output, &shim::helper_output(name))
     }
 
     fn shim(&mut self, shim: &Shim, wanted: &Wanted) {
         self.linked.shims.entry(shim.clone()).or_default().merge(wanted);
+    }
+
+    /// A shim for what only `require` loads, to be imported by who knows what names.
+    fn raw_with_all_names(&mut self, path: &Path) -> String {
+        let mut names = (*self.surfaces.commonjs(path)).clone();
+        names.insert("default".to_owned());
+        let shim = Shim::Raw { path: path.to_string_lossy().into_owned() };
+        self.shim(&shim, &Wanted { names, namespace: false });
+        relative_url(&self.output, &shim.output())
     }
 
     /// What answers to every name, for `require`.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use oxc_resolver::{ModuleType, ResolveError, ResolveOptions, Resolver as Oxc};
 
+use crate::layout::normalize;
 use crate::lower::HELPERS;
 use crate::sdk::SdkModule;
 use crate::surface;
@@ -187,13 +188,17 @@ impl Resolver {
             Mode::Require => &self.require,
         };
         let resolution = resolver.resolve(folder, specifier)?;
-        let manifest = resolution.package_json().map(|manifest| manifest.path().to_path_buf());
         let path = resolution.path().to_path_buf();
+        // A package without a manifest of its own does not belong to the project's.
+        let manifest =
+            resolution.package_json().map(|manifest| manifest.path()).filter(|manifest| is_installed(manifest));
+        let stated = resolution.module_type().filter(|_| manifest.is_some() || !has_extension(&path, "js"));
+        let manifest = manifest.map(Path::to_path_buf);
         if !is_installed(&path) {
             return Ok(self.local(path));
         }
         self.manifests.extend(manifest);
-        let shape = match (resolution.module_type(), path.extension().and_then(|extension| extension.to_str())) {
+        let shape = match (stated, path.extension().and_then(|extension| extension.to_str())) {
             (Some(ModuleType::Module), _) => Shape::Esm,
             (Some(ModuleType::Json), _) => Shape::Json,
             (Some(ModuleType::Addon | ModuleType::Wasm), _) => return Ok(Target::Raw(path)),
@@ -208,7 +213,9 @@ impl Resolver {
         };
         let bare = self.sees_root && {
             let resolver = match mode {
-                Mode::Import => &self.strict_import,
+                // Only below a package does Node's `import` want the whole name of a file.
+                Mode::Import if package_name(specifier) != specifier => &self.strict_import,
+                Mode::Import => &self.import,
                 Mode::Require => &self.require,
             };
             resolver.resolve(&self.root, specifier).is_ok_and(|from_root| from_root.path() == path)
@@ -256,6 +263,25 @@ impl Resolver {
     }
 }
 
+/// Where a file that a relative specifier does not find would have to be.
+pub(crate) fn candidates(folder: &Path, specifier: &str) -> Vec<PathBuf> {
+    if is_bare(specifier) {
+        return Vec::new();
+    }
+    let path = normalize(&folder.join(specifier));
+    // `./x.js` may stand for `x.ts`.
+    let stem = path.with_extension("");
+    let name = path.to_string_lossy().into_owned();
+    let endings = SOURCES.iter().chain([&".json"]);
+    let mut found = vec![path.clone()];
+    for ending in endings {
+        found.push(PathBuf::from(format!("{name}{ending}")));
+        found.push(PathBuf::from(format!("{}{ending}", stem.display())));
+        found.push(path.join(format!("index{ending}")));
+    }
+    found
+}
+
 /// Neither relative nor absolute nor a file URL.
 fn is_bare(specifier: &str) -> bool {
     !(specifier.starts_with('.') || specifier.starts_with('/') || specifier.starts_with("file:"))
@@ -276,6 +302,10 @@ fn missing(specifier: &str, error: &ResolveError) -> Target {
         }
         other => Missing::Broken(other.to_string()),
     })
+}
+
+fn has_extension(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|actual| actual == extension)
 }
 
 /// `a/b` → `a`, `@a/b/c` → `@a/b`.

@@ -48,6 +48,14 @@ projects! {
         "steps/a.step.ts": "export { Pet } from '../lib/types'\nexport * from '../lib/types'\nimport type { Pet } from '../lib/types'\nexport const result: Pet = 1",
         "lib/types.d.ts": "export type Pet = number",
     } => "1";
+    a_type_that_is_exported_as_default_falls_away {
+        "steps/a.step.ts": "import Pet, { make } from '../lib'\nconst pet: Pet = make()\nexport const result = pet",
+        "lib/index.ts": "import Pet from './pet'\nexport default Pet\nexport { default as Again } from './pet'\nexport const make = (): Pet => ({ name: 'tom' })",
+        "lib/pet.ts": "export default interface Pet { name: string }",
+    } => r#"{"name":"tom"}"#;
+    augmented_modules_leave_nothing {
+        "steps/a.step.ts": "import { ApiRequest } from 'motia'\ndeclare module 'motia' { interface ApiRequest<T = unknown> { token?: string } }\ndeclare global { var seen: number }\nglobalThis.seen = 1\nexport const result = seen as ApiRequest",
+    } => "1";
     circular_re_exports_of_types_end {
         "steps/a.step.ts": "export { T } from '../lib/a'\nexport const result = 1",
         "lib/a.ts": "export { T } from './b'",
@@ -204,4 +212,12 @@ projects! {
             const n = 'fs'\nexport const result = [x.default.name, $default, $requireSource, $import, typeof require(n).readFileSync]",
         "node_modules/old/index.js": "exports.__esModule = true\nexports.default = { name: 'old' }",
     } => r#"["old",1,2,3,"function"]"#;
+}
+
+#[test]
+fn bytes_that_are_not_utf8_do_no_harm() {
+    let project = support::Project::new(&[]);
+    std::fs::create_dir_all(project.root.join("steps")).unwrap();
+    std::fs::write(project.root.join("steps/a.step.js"), b"// caf\xe9\nexport const result = 1").unwrap();
+    assert_eq!(project.run(&project.compile(), "steps/a.step.js").unwrap(), "1");
 }

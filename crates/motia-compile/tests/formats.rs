@@ -119,6 +119,11 @@ projects! {
         "node_modules/dual/index.cjs": "exports.kind = 'cjs'",
         "node_modules/dual/sub.mjs": "export const sub = 'sub'",
     } => r#"["esm","cjs","sub"]"#;
+    a_package_without_a_manifest_in_a_module_project {
+        "steps/a.step.ts": "import { x } from 'bare'\nexport const result = x",
+        "package.json": r#"{ "type": "module" }"#,
+        "node_modules/bare/index.js": "module.exports = Object.assign({}, { x: 1 })",
+    } => "1";
     a_module_that_states_no_type {
         "steps/a.step.ts": "import { x } from 'untyped'\nexport const result = x",
         "node_modules/untyped/package.json": r#"{ "main": "./lib.js" }"#,
@@ -185,6 +190,11 @@ projects! {
         "steps/a.step.js": "import data, { d } from '../data.json'\nmodule.exports = { result: [data, d, require('../data')] }",
         "data.json": r#"{ "d": 1 }"#,
     } => r#"[{"d":1},1,{"d":1}]"#;
+
+    json_of_a_package {
+        "steps/a.step.ts": "import data, { name } from 'pkg/package.json'\nexport const result = async () => [data.version, name, (await import('pkg/package.json')).default.name, (await import('pkg/package.json') as any).version, require('pkg/package.json').name]",
+        "node_modules/pkg/package.json": r#"{ "name": "pkg", "version": "1.0.0" }"#,
+    } => r#"["1.0.0","pkg","pkg","1.0.0","pkg"]"#;
 
     // The SDK.
     the_sdk_stands_in_for_motia {

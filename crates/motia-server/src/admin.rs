@@ -4,8 +4,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use motia_core::ids::Runtime;
 use motia_core::step::{Emit, Step, Trigger};
 use motia_engine::Engine;
+use motia_ports::queue::QueueDepth;
 use serde_json::{Value, json};
 
 /// The routes.
@@ -13,6 +15,7 @@ pub(crate) fn router(engine: Engine) -> Router {
     Router::new()
         .route("/__motia/health", get(health))
         .route("/__motia/steps", get(steps))
+        .route("/__motia/queues", get(queues))
         .fallback(async || (StatusCode::NOT_FOUND, Json(json!({ "error": "the admin API has no such route" }))))
         .with_state(engine)
 }
@@ -26,6 +29,7 @@ async fn health(State(engine): State<Engine>) -> Json<Value> {
         "steps": project.steps().count(),
         "streams": project.streams().count(),
         "broken": project.broken,
+        "workers": { "node": engine.pool(Runtime::Node).and_then(|pool| pool.pid()) },
     }))
 }
 
@@ -38,6 +42,16 @@ async fn steps(State(engine): State<Engine>) -> Json<Value> {
         project.streams().map(|stream| json!({ "name": stream.name, "filePath": stream.source })).collect();
     streams.sort_by_key(|stream| stream["name"].to_string());
     Json(json!({ "steps": steps, "streams": streams }))
+}
+
+async fn queues(State(engine): State<Engine>) -> (StatusCode, Json<Value>) {
+    match engine.queue().depths().await {
+        Ok(depths) => {
+            let queue = |depth: QueueDepth| json!({ "step": depth.step, "waiting": depth.waiting, "dead": depth.dead });
+            (StatusCode::OK, Json(json!({ "queues": depths.into_iter().map(queue).collect::<Vec<_>>() })))
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error.to_string() }))),
+    }
 }
 
 fn describe(step: &Step) -> Value {

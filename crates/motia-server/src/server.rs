@@ -9,6 +9,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use motia_core::record::Level;
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,9 @@ use crate::edge::{Edge, Mode};
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
+/// How much of what a client still sends is read after an answer that ends the connection, and for how long.
+const LINGER_BYTES: usize = 1 << 20;
+const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How many ports `dev` tries after the one that is taken.
 const NEXT_PORTS: u16 = 10;
 
@@ -171,21 +175,38 @@ async fn serve(stream: TcpStream, edge: Edge, shutdown: CancellationToken) {
         let edge = edge.clone();
         async move { Ok::<_, std::convert::Infallible>(edge.handle(request).await) }
     });
-    let connection = http1::Builder::new()
+    let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = std::pin::pin!(connection);
-    // What goes wrong with one connection is between it and its client: hyper has answered what could be answered.
-    tokio::select! {
-        _ = connection.as_mut() => {}
+    let outcome = tokio::select! {
+        outcome = &mut connection => outcome,
         () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
+    };
+    // What goes wrong with one connection is between it and its client. hyper has answered what could be answered; the client
+    // only sees that answer if what it is still sending is read: an unread byte would reset the connection.
+    if outcome.is_err() {
+        linger(connection.into_parts().io.into_inner()).await;
     }
+}
+
+/// Reads and throws away what comes, until the client has read the answer and hangs up, or for a short time.
+async fn linger(mut stream: TcpStream) {
+    let reading = async {
+        let (mut scratch, mut left) = (vec![0; 16 << 10], LINGER_BYTES);
+        while let Ok(read) = stream.read(&mut scratch).await
+            && read > 0
+            && left > 0
+        {
+            left = left.saturating_sub(read);
+        }
+    };
+    // Whoever goes on sending after that is cut off.
+    let _ = tokio::time::timeout(LINGER_TIME, reading).await;
 }
 
 /// The engine's own socket: for the same user only.

@@ -143,7 +143,7 @@ impl<H: Host> Loading<H> {
     async fn round(&mut self, mut worker: Worker<H>) -> Round<H> {
         let mut report = LoadReport { imported: HashMap::new(), failed: self.failed.clone() };
         let mut asked = self.files.clone();
-        let limit = self.pool.config.import_timeout;
+        let mut limit = (self.pool.config.import_timeout)(None);
         let mut alternative = false;
         loop {
             worker.connection.load(&self.root, &asked.iter().map(load_file).collect::<Vec<_>>());
@@ -174,6 +174,9 @@ impl<H: Host> Loading<H> {
                     Some(LoadEvent::Imported { source, config, handler, warnings }) => {
                         current = None;
                         if let Some(file) = asked.iter().find(|file| file.source == source) {
+                            if file.kind == LoadKind::Config {
+                                limit = (self.pool.config.import_timeout)(Some(&config));
+                            }
                             let imported = Imported { module: file.module.clone(), config, handler, warnings };
                             report.imported.insert(source, imported);
                         }

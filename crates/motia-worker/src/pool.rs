@@ -41,6 +41,9 @@ const HELLO: Duration = Duration::from_secs(30);
 /// Says what is wrong with a runtime of a version, if anything.
 pub type VersionCheck = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
+/// How long the import of one file may take, given the project's config as JSON once it is known.
+pub type ImportTimeout = Arc<dyn Fn(Option<&[u8]>) -> Duration + Send + Sync>;
+
 /// What a pool needs to know.
 #[derive(Clone)]
 pub struct PoolConfig {
@@ -52,8 +55,8 @@ pub struct PoolConfig {
     pub check: VersionCheck,
     /// Whether a spare worker is kept ready.
     pub standby: bool,
-    /// How long the import of one file may take.
-    pub import_timeout: Duration,
+    /// How long the import of one file may take: by default, and as the project's config says once it is imported.
+    pub import_timeout: ImportTimeout,
     /// Where the pool says what users should know.
     pub report: Arc<dyn Fn(Level, String) + Send + Sync>,
 }
@@ -139,6 +142,13 @@ pub struct Worker<H: Host> {
     pub(crate) loading: mpsc::UnboundedReceiver<LoadEvent>,
     http: Arc<Semaphore>,
     events: Arc<Semaphore>,
+}
+
+impl<H: Host> Drop for Worker<H> {
+    /// A process that nobody knows any more is of no use.
+    fn drop(&mut self) {
+        self.kill("nobody needs it any more");
+    }
 }
 
 /// A worker that has imported what it could.

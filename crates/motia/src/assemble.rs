@@ -48,7 +48,7 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
         };
         warnings.extend(imported.warnings.iter().map(|warning| format!("{source}: {warning}")));
         let problem = match file.kind {
-            FileKind::Config => read_settings(imported).map(|(read, said)| {
+            FileKind::Config => parse_settings(&imported.config).map(|(read, said)| {
                 settings = read;
                 warnings.extend(said.into_iter().map(|warning| format!("{source}: {warning}")));
             }),
@@ -84,17 +84,22 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
 
 type Read<T> = Result<(T, Vec<String>), String>;
 
-fn config(imported: &Imported) -> Result<Value, String> {
-    serde_json::from_slice(&imported.config).map_err(|error| format!("its config is not JSON: {error}"))
+fn json(config: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(config).map_err(|error| format!("its config is not JSON: {error}"))
 }
 
-fn read_settings(imported: &Imported) -> Read<ProjectConfig> {
-    let parsed = ProjectConfig::parse(&config(imported)?).map_err(|error| format!("{error}; the defaults hold"))?;
+fn parse_settings(config: &[u8]) -> Read<ProjectConfig> {
+    let parsed = ProjectConfig::parse(&json(config)?).map_err(|error| format!("{error}; the defaults hold"))?;
     Ok((parsed.value, parsed.warnings))
 }
 
+/// The knobs of a config, for whoever needs one before the project is put together.
+pub(crate) fn read_settings(config: &[u8]) -> Option<ProjectConfig> {
+    parse_settings(config).ok().map(|(settings, _)| settings)
+}
+
 fn read_step(source: &SourcePath, language: Language, imported: &Imported) -> Read<Step> {
-    let parsed = Step::parse(source.clone(), language, &config(imported)?).map_err(|error| error.to_string())?;
+    let parsed = Step::parse(source.clone(), language, &json(&imported.config)?).map_err(|error| error.to_string())?;
     if !imported.handler && !matches!(parsed.value.trigger, Trigger::Noop) {
         return Err("it exports no handler function: add `export const handler = async (...) => { ... }`".into());
     }
@@ -102,6 +107,7 @@ fn read_step(source: &SourcePath, language: Language, imported: &Imported) -> Re
 }
 
 fn read_stream(source: &SourcePath, language: Language, imported: &Imported) -> Read<Stream> {
-    let parsed = Stream::parse(source.clone(), language, &config(imported)?).map_err(|error| error.to_string())?;
+    let parsed =
+        Stream::parse(source.clone(), language, &json(&imported.config)?).map_err(|error| error.to_string())?;
     Ok((parsed.value, parsed.warnings))
 }

@@ -1,6 +1,6 @@
 //! A project's way from files to what runs: discovery, compilation, import, and the swap. Start and reload are the same way.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -112,6 +112,9 @@ impl Project {
         }
         let same = self.files == discovery.files
             && self.generations.back().is_some_and(|current| current.hash == generation.hash);
+        if !discovery.files.iter().any(|file| file.kind == FileKind::Step) {
+            self.warn_once("no steps were found in steps/ and src/: add one such as steps/hello.step.ts".into());
+        }
         self.files.clone_from(&discovery.files);
         let first = self.generations.is_empty();
         if same && !force && generation.failed.is_empty() {
@@ -155,6 +158,22 @@ impl Project {
             pool.serve(loaded, plan);
         }
         self.take_over(assembled, began, &changed, first).await;
+    }
+
+    /// The files whose change matters.
+    pub(crate) fn inputs(&self) -> &BTreeSet<PathBuf> {
+        static NONE: BTreeSet<PathBuf> = BTreeSet::new();
+        self.generations.back().map_or(&NONE, |generation| &generation.inputs)
+    }
+
+    /// Whether something does not compile.
+    pub(crate) fn has_failures(&self) -> bool {
+        self.generations.back().is_some_and(|generation| !generation.failed.is_empty())
+    }
+
+    /// Whether a worker is importing the project.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.loading.is_some()
     }
 
     /// The environment of workers changed: the spare one is of no use any more.

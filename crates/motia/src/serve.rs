@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use motia_compile::{Compiler, SdkModules};
+use motia_compile::{Changes, Compiler, SdkModules};
 use motia_core::ids::Runtime;
 use motia_core::project::{Durability, ProjectConfig};
 use motia_core::record::Level;
@@ -24,7 +24,8 @@ use motia_worker::process::Spawner;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::changes::Changes;
+use crate::assemble::read_settings;
+use crate::changes::{Watched, matters};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::project::{Parts, Project};
@@ -48,6 +49,9 @@ pub(crate) async fn run(options: Serve, mode: Mode) -> Result<()> {
     telemetry.stop();
     stopped
 }
+
+/// Where the engine of a project says how it can be reached.
+const ENGINE_FILE: &str = "engine.json";
 
 struct Instance {
     options: Serve,
@@ -81,16 +85,21 @@ impl Instance {
             Parts { engine: engine.clone(), edge: edge.clone(), store: store.clone(), console: self.console.clone() };
         let mut project = Project::new(self.root.clone(), compiler, parts);
         let mut signals = Signals::new()?;
+        // Before the first look at the files, so that no change falls between.
+        let mut watched = match self.mode {
+            Mode::Dev => Some(Watched::start(&self.root, &self.motia_dir)?),
+            Mode::Start => None,
+        };
 
         // The port opens once the routes are known. A signal may come before that.
         project.update(Vec::new(), true).await?;
         let mut serving = None;
         let shutdown = CancellationToken::new();
-        if signals.race(project.loaded()).await.is_some() {
+        if !project.is_loading() || signals.race(project.loaded()).await.is_some() {
             let server = self.bind(edge).await?;
             self.announce(&engine, server.port, began);
             serving = Some(engine.tasks().spawn(server.run(shutdown.clone())));
-            self.attend(&mut project, &mut signals).await?;
+            self.attend(&mut project, &mut signals, &mut watched).await;
         }
 
         self.console.info("STOPPING", "no further work is taken; what runs may finish");
@@ -110,41 +119,52 @@ impl Instance {
             // A second signal: at once. Workers die with us, and events run again at the next start.
             None => self.console.warning("stopped at once; what was running is cut off"),
         }
+        // Whoever looks for this engine finds that it is gone.
+        let _ = fs::remove_file(self.motia_dir.join(ENGINE_FILE));
         store.close().await.context("what was written last could not be made safe")?;
         self.console.info("STOPPED", "everything that was acknowledged is stored");
         Ok(())
     }
 
     /// Waits for changes and workers until a signal comes.
-    async fn attend(&self, project: &mut Project, signals: &mut Signals) -> Result<()> {
-        let mut watcher = match self.mode {
-            Mode::Dev => Some(Changes::watch(&self.root, &self.motia_dir)?),
-            Mode::Start => None,
-        };
+    async fn attend(&self, project: &mut Project, signals: &mut Signals, watched: &mut Option<Watched>) {
         loop {
+            if let Some(watched) = &watched {
+                watched.watch_outside(project.inputs());
+            }
             let changed = async {
-                match &mut watcher {
-                    Some(watcher) => watcher.next().await,
+                match watched {
+                    Some(watched) => watched.next().await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
-                () = signals.stop() => return Ok(()),
+                () = signals.stop() => return,
                 () = project.loaded() => {}
                 changed = changed => self.reload(project, changed).await,
             }
         }
     }
 
-    async fn reload(&self, project: &mut Project, changed: Vec<PathBuf>) {
-        let environment_changed = changed.iter().any(|path| *path == self.root.join(".env"));
+    async fn reload(&self, project: &mut Project, changes: Changes) {
+        for error in &changes.errors {
+            self.console.warning(error);
+        }
+        let (root, inputs) = (&self.root, project.inputs());
+        // While something does not compile, any file may be the one that is missing.
+        let any = changes.everything || project.has_failures();
+        let changed: Vec<_> = changes.paths.iter().filter(|path| any || matters(root, inputs, path)).collect();
+        if changed.is_empty() && !changes.everything {
+            return;
+        }
+        let environment_changed = changes.everything || changed.iter().any(|path| **path == root.join(".env"));
         if environment_changed {
-            match dotenv::load(&self.root) {
+            match dotenv::load(root) {
                 Ok(variables) => project.set_environment(Environment::new(&variables, self.options.debug).all()),
                 Err(error) => self.console.error(&format!(".env cannot be read, its last values hold: {error}")),
             }
         }
-        let names = changed.iter().map(|path| path.strip_prefix(&self.root).unwrap_or(path).display().to_string());
+        let names = changed.iter().map(|path| path.strip_prefix(root).unwrap_or(path).display().to_string());
         if let Err(error) = project.update(names.collect(), environment_changed).await {
             self.console.error(&format!("the project was not reloaded, what ran before goes on: {error:#}"));
         }
@@ -185,7 +205,9 @@ impl Instance {
             program,
             check: Arc::new(node::too_old),
             standby: true,
-            import_timeout: engine.settings().timeouts.import,
+            import_timeout: Arc::new(|config| {
+                read_settings(config.unwrap_or(b"{}")).unwrap_or_default().timeouts.import
+            }),
             report: Arc::new(move |level, text| telemetry.log(level, text)),
         };
         Ok(Pool::new(config, engine.host(), spawner, engine.tasks().clone()))
@@ -205,7 +227,7 @@ impl Instance {
             "socket": config.admin_socket,
             "port": server.port,
         });
-        let path = self.motia_dir.join("engine.json");
+        let path = self.motia_dir.join(ENGINE_FILE);
         write_private(&path, engine_file.to_string().as_bytes())
             .with_context(|| format!("cannot write {}", path.display()))?;
         Ok(server)

@@ -1,5 +1,5 @@
-// Errors that no handler caught, and exits that no one asked for: each is laid at the door of the step that caused it, and
-// none ends the worker.
+// Errors that no handler caught, and exits that no one asked for: each is laid at the door of the step that caused
+// it, and none ends the worker.
 import { writeSync } from 'node:fs'
 import { current, logFrame } from './log.mjs'
 import { ownerOf } from './operate.mjs'
@@ -15,7 +15,8 @@ export function watchProcess(connection, log) {
       owner.rejectionUnhandled(promise, reason)
       return
     }
-    log.send('error', `unhandled rejection: ${messageOf(reason)}`, { error: reason }, 'worker', owner ?? current.getStore())
+    const call = owner ?? current.getStore()
+    log.send('error', `unhandled rejection: ${messageOf(reason)}`, { error: reason }, 'worker', call)
   })
 
   process.on('rejectionHandled', (promise) => owners.get(promise)?.rejectionHandled(promise))
@@ -31,8 +32,9 @@ export function watchProcess(connection, log) {
     if (waiting === null) return
     const call = current.getStore()
     const who = call === undefined ? 'process.exit' : `${call.step.source}: process.exit`
+    const line = logFrame('error', `${who} was called, with code ${code}`, 'worker', call)
     try {
-      writeSync(connection.fd, Buffer.concat([waiting, logFrame('error', `${who} was called, with code ${code}`, 'worker', call)]))
+      writeSync(connection.fd, Buffer.concat([waiting, line]))
     } catch {
       // The stream is full or gone. The engine sees the process end in any case.
     }

@@ -77,20 +77,23 @@ export class Incoming {
     this.#frame = frame
   }
 
-  /** The first frame of a message with more to come. `flags` says whose number `id` is. */
-  begin(kind, flags, id, meta, body) {
+  /**
+   * The first frame of a message with more to come. `flags` says whose number `id` is; `borrowed` bytes are copied (see
+   * Decoder).
+   */
+  begin(kind, flags, id, meta, body, borrowed) {
     const message = { kind, meta, pieces: [], ungranted: 0 }
     this.#messages.set(keyOf(id, flags), message)
-    this.#take(message, flags, id, body)
+    this.#take(message, flags, id, body, borrowed)
   }
 
   /** The next piece. Returns the message, with its whole `body`, once this was the last one. */
-  data(flags, id, body) {
+  data(flags, id, body, borrowed) {
     const key = keyOf(id, flags)
     const message = this.#messages.get(key)
     if (message === undefined) return
     if (flags & MORE) {
-      this.#take(message, flags, id, body)
+      this.#take(message, flags, id, body, borrowed)
       return
     }
     this.#messages.delete(key)
@@ -106,8 +109,8 @@ export class Incoming {
     return message
   }
 
-  #take(message, flags, id, body) {
-    message.pieces.push(Buffer.from(body))
+  #take(message, flags, id, body, borrowed) {
+    message.pieces.push(borrowed ? Buffer.from(body) : body)
     message.ungranted += body.byteLength
     if (message.ungranted < GRANT) return
     this.#frame(KIND.WINDOW, flags & ANSWER, id, `{"bytes":${message.ungranted}}`)

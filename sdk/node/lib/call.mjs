@@ -40,7 +40,11 @@ export class Call {
       if (this.kind === 'cron') return this.#settleWith(this.step.run(context))
       if (this.kind === 'event') return this.#settleWith(this.step.run(eventData(body), context))
       const request = buildRequest(meta, body, borrowed)
-      this.#settleWith(request instanceof Promise ? request.then((req) => this.step.run(req, context)) : this.step.run(request, context))
+      this.#settleWith(
+        request instanceof Promise
+          ? request.then((req) => this.step.run(req, context))
+          : this.step.run(request, context),
+      )
     } catch (error) {
       this.fail(error)
     }
@@ -48,16 +52,22 @@ export class Call {
 
   /** No `await`: what a handler returns at once is answered at once. */
   #settleWith(value) {
-    if (typeof value?.then === 'function') value.then((settled) => this.#settle(settled), (error) => this.fail(error))
-    else this.#settle(value)
+    if (typeof value?.then !== 'function') return this.#settle(value)
+    value.then(
+      (settled) => this.#settle(settled),
+      (error) => this.fail(error),
+    )
   }
 
   #settle(value) {
     if (this.kind !== 'api') return this.#conclude(DONE)
     try {
       const result = toResult(value)
-      if (result instanceof Promise) result.then((outcome) => this.#conclude(outcome), (error) => this.fail(error))
-      else this.#conclude(result)
+      if (!(result instanceof Promise)) return this.#conclude(result)
+      result.then(
+        (outcome) => this.#conclude(outcome),
+        (error) => this.fail(error),
+      )
     } catch (error) {
       this.fail(error)
     }

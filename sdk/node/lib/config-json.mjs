@@ -1,13 +1,14 @@
-// An exported config as the JSON that the engine gets: data as it is, schemas as JSON Schema, of functions only that they
-// are there. What cannot be JSON is left out and named in a warning, never an error.
+// An exported config as the JSON that the engine gets: data as it is, schemas as JSON Schema, of functions only that
+// they are there. What cannot be JSON is left out and named in a warning, never an error.
 import { isSchema, toJsonSchema } from './schema/index.mjs'
 
 const DEEPEST = 64
 const MOST_WARNINGS = 20
 
 /**
- * `source` is the absolute path of the user's file: its own zod converts its schemas. `instances: 'named'` shows objects of
- * classes as `{"class": name}`; in motia.config those are clients and custom adapters with whole libraries behind them.
+ * `source` is the absolute path of the user's file: its own zod converts its schemas. `instances: 'named'` shows
+ * objects of classes as `{"class": name}`; in motia.config those are clients and custom adapters with whole libraries
+ * behind them.
  */
 export async function configJson(config, source, { instances = 'walked' } = {}) {
   const copier = new Copier(instances)
@@ -37,7 +38,10 @@ class Copier {
     this.#warnings.push(text)
   }
 
-  /** The JSON value, or undefined for what is left out. Schemas are put into their place later, as that may take a while. */
+  /**
+   * The JSON value, or undefined for what is left out. Schemas are put into their place later, as that may take a
+   * while.
+   */
   copy(value, path, depth) {
     if (value === null || typeof value !== 'object') {
       if (typeof value === 'function') return true

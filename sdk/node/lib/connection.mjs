@@ -5,6 +5,7 @@ import { ANSWER, Decoder, KIND, metaText, MORE } from './frames.mjs'
 import { Outbox } from './outbox.mjs'
 
 const READ_BUFFER = 65_536
+const BROKEN_OFF = { message: 'the engine broke off its reply', code: 'aborted' }
 
 export class Connection {
   #socket
@@ -21,8 +22,8 @@ export class Connection {
   #on
 
   /**
-   * `on` holds what the worker does about `load`, `streams`, `call`, `cancel` and `stop`, about `aborted(id)`: a call whose
-   * body will never be complete, and about the `end` of the stream, which gets the error that broke it, if one did.
+   * `on` holds what the worker does about `load`, `streams`, `call`, `cancel` and `stop`, about `aborted(id)`: a call
+   * whose body will never be complete, and about the `end` of the stream, which gets the error that broke it, if any.
    */
   constructor(fd, on) {
     this.#on = on
@@ -103,7 +104,7 @@ export class Connection {
   #receive(kind, flags, id, meta, body, borrowed) {
     switch (kind) {
       case KIND.DATA: {
-        const message = this.#incoming.data(flags, id, body)
+        const message = this.#incoming.data(flags, id, body, borrowed)
         if (message !== undefined) this.#dispatch(message.kind, id, message.meta, message.body, false)
         return
       }
@@ -111,12 +112,12 @@ export class Connection {
         return this.#outgoing.granted(id, flags, meta.bytes)
       case KIND.ABORT: {
         const message = this.#incoming.abort(flags, id)
-        if (message?.kind === KIND.REPLY) this.#reply(id, { message: 'the engine broke off its reply', code: 'aborted' })
+        if (message?.kind === KIND.REPLY) this.#reply(id, BROKEN_OFF)
         else if (message?.kind === KIND.CALL) this.#on.aborted(id)
         return
       }
     }
-    if (flags & MORE) this.#incoming.begin(kind, kind === KIND.REPLY ? ANSWER : 0, id, meta, body)
+    if (flags & MORE) this.#incoming.begin(kind, kind === KIND.REPLY ? ANSWER : 0, id, meta, body, borrowed)
     else this.#dispatch(kind, id, meta, body, borrowed)
   }
 

@@ -1,5 +1,5 @@
-// console.* as log lines. Node's own Console does the formatting (%s, tables, groups, counters, timers), so that lines look
-// as they do without us; only where they go differs. What is written to process.stdout itself stays there.
+// console.* as log lines. Node's own Console does the formatting (%s, tables, groups, counters, timers), so that
+// lines look as they do without us; only where they go differs. What is written to process.stdout itself stays there.
 import { Console } from 'node:console'
 
 /** Methods with a level of their own; the others print through `log` or, when they complain, through `warn`. */

@@ -1,10 +1,12 @@
-// The `ctx` of handlers. All members work without `this`, since handlers take them apart: `async (req, { emit, state })`.
+// The `ctx` of handlers. All members work without `this`, since handlers take them apart: `(req, { emit, state }) =>`.
 import { createLogger } from './logger.mjs'
 import { operate } from './operate.mjs'
 
 const CALL = Symbol('motia.call')
 
-/** The accessor is shared and found through a symbol: a closure per call would cost more than the rest of the context. */
+/**
+ * The accessor is shared and found through a symbol: a closure per call would cost more than the rest of the context.
+ */
 const SIGNAL = {
   get() {
     return this[CALL].signal
@@ -47,8 +49,8 @@ function createState(call) {
 }
 
 /**
- * A class with one member per stream. Members are made when they are first asked for, since a project has more streams than
- * a handler uses, and are then the object's own; a stream that does not exist is undefined.
+ * A class with one member per stream. Members are made when they are first asked for, since a project has more
+ * streams than a handler uses, and are then the object's own; a stream that does not exist is undefined.
  */
 export function streamsClass(names) {
   class Streams {
@@ -76,7 +78,8 @@ function createStream(call, stream) {
     get: (group, id) => operate(call, 'stream.get', { stream, group, id }, undefined, (item) => mark(group, item)),
     set: (group, id, data) =>
       operate(call, 'stream.set', { stream, group, id }, unmarked(data), (item) => mark(group, item)),
-    delete: (group, id) => operate(call, 'stream.delete', { stream, group, id }, undefined, (item) => mark(group, item)),
+    delete: (group, id) =>
+      operate(call, 'stream.delete', { stream, group, id }, undefined, (item) => mark(group, item)),
     getGroup: (group) =>
       operate(call, 'stream.getGroup', { stream, group }, undefined, (items) => items.map((item) => mark(group, item))),
     send: (channel, event) => {

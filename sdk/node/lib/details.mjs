@@ -1,5 +1,5 @@
-// What users pass to a logger, as JSON. Unlike JSON.stringify it shows errors, Maps, bigints and cycles, never throws, and
-// never writes more than a log line should hold.
+// What users pass to a logger, as JSON. Unlike JSON.stringify it shows errors, Maps, bigints and cycles, never
+// throws, and never writes more than a log line should hold.
 import { isError } from './errors.mjs'
 
 const LARGEST = 65_536
@@ -134,9 +134,10 @@ function* mapMembers(map) {
 }
 
 function describeBytes(value) {
-  const bytes = value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  const more = bytes.length > BYTES_SHOWN ? '…' : ''
-  return `[${value.constructor?.name ?? 'Bytes'} ${bytes.length} bytes: ${bytes.toString('hex', 0, BYTES_SHOWN)}${more}]`
+  const bytes =
+    value instanceof ArrayBuffer ? Buffer.from(value) : Buffer.from(value.buffer, value.byteOffset, value.byteLength)
+  const shown = bytes.toString('hex', 0, BYTES_SHOWN) + (bytes.length > BYTES_SHOWN ? '…' : '')
+  return `[${value.constructor?.name ?? 'Bytes'} ${bytes.length} bytes: ${shown}]`
 }
 
 function safeMessage(error) {

@@ -4,8 +4,11 @@ import { inspect } from 'node:util'
 /** Small enough that an error with all its causes fits the meta of a frame, whatever JSON escapes it needs. */
 const LONGEST = 8_192
 const DEEPEST_CAUSE = 4
-const SDK = new URL('..', import.meta.url).href
-const SDK_PATH = decodeURIComponent(new URL('..', import.meta.url).pathname)
+const OURS = [
+  new URL('.', import.meta.url).href,
+  decodeURIComponent(new URL('.', import.meta.url).pathname),
+  'node:internal/',
+]
 
 /** An operation that the engine refused, or that could not be sent. */
 export class OperationError extends Error {
@@ -38,11 +41,11 @@ export function toWire(thrown, depth = 0) {
 export const isError = (value) =>
   value instanceof Error || (typeof value === 'object' && Object.prototype.toString.call(value) === '[object Error]')
 
-/** Our own frames tell a user nothing. */
+/** Our own frames, and those inside of Node, tell a user nothing. */
 export const userStack = (stack) =>
   clip(
     stack
       .split('\n')
-      .filter((line) => !/^\s+at /.test(line) || !(line.includes(SDK) || line.includes(SDK_PATH)))
+      .filter((line) => !/^\s+at /.test(line) || !OURS.some((place) => line.includes(place)))
       .join('\n'),
   )

@@ -117,7 +117,8 @@ function readLength(bytes, at) {
 function parseMeta(bytes, start, end) {
   const text = bytes.utf8Slice(start, end)
   // Decoding puts U+FFFD in the place of bytes that are not UTF-8; only then is it worth a second look.
-  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) throw new ProtocolError('a meta that is not UTF-8')
+  if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end)))
+    throw new ProtocolError('a meta that is not UTF-8')
   let meta
   try {
     meta = JSON.parse(text)
@@ -147,7 +148,10 @@ export function frameBound(meta, body) {
   return HEADER + meta.length * 3 + (typeof body === 'string' ? body.length * 3 : (body?.byteLength ?? 0))
 }
 
-/** Writes a frame into `target`, which has room for it, and returns where it ends. `meta` is text, `body` text or bytes. */
+/**
+ * Writes a frame into `target`, which has room for it, and returns where it ends. `meta` is text, `body` text or
+ * bytes.
+ */
 export function writeFrame(target, start, kind, flags, id, meta, body) {
   let at = start + HEADER
   if (meta !== '') at += target.utf8Write(meta, at)

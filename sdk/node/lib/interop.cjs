@@ -1,7 +1,7 @@
-// Where ES modules and CommonJS packages meet. The compiler puts calls of these into user code, at the places where Node's
-// own rules would give something else than the bundlers and transpilers that projects were written for.
-// Nothing here wraps a package's object in a proxy or writes to it: a class with private members or a frozen export would
-// break. It is CommonJS, as compiled code of both formats needs it on every Node.
+// Where ES modules and CommonJS packages meet. The compiler puts calls of these into user code, at the places where
+// Node's own rules would give something else than the bundlers and transpilers that projects were written for.
+// Nothing here wraps a package's object in a proxy or writes to it: a class with private members or a frozen export
+// would break. It is CommonJS, as compiled code of both formats needs it on every Node.
 'use strict'
 
 const { createRequire } = require('node:module')
@@ -9,8 +9,8 @@ const { createRequire } = require('node:module')
 const isObject = (x) => (typeof x === 'object' && x !== null) || typeof x === 'function'
 
 /**
- * `X.default`, where X was imported. Projects hold both idioms for packages with `__esModule`: the import is the value, or
- * its `default` is. As X is unwrapped already (see `$unwrap`), `default` leads on only where there is one.
+ * `X.default`, where X was imported. Projects hold both idioms for packages with `__esModule`: the import is the
+ * value, or its `default` is. As X is unwrapped already (see `$unwrap`), `default` leads on only where there is one.
  */
 function $default(x) {
   // undefined.default has to throw as it does in plain JavaScript.
@@ -19,9 +19,9 @@ function $default(x) {
 }
 
 /**
- * What `import X from` means for the exports of a CommonJS module: the `default` that it was compiled from, if it was, and
- * otherwise everything. A compiled module without a default is its exports too: `import pkg from` and then `pkg.name` is
- * how Node itself tells people to import those.
+ * What `import X from` means for the exports of a CommonJS module: the `default` that it was compiled from, if it
+ * was, and otherwise everything. A compiled module without a default is its exports too: `import pkg from` and then
+ * `pkg.name` is how Node itself tells people to import those.
  */
 function $unwrap(exports) {
   return isObject(exports) && exports.__esModule && 'default' in exports ? exports.default : exports
@@ -35,13 +35,22 @@ function $namespace(exports) {
   return namespaceOf(exports, isObject(exports) ? enumerableNames(exports) : [])
 }
 
+/** Namespace to result: an `import()` in a handler runs often, and there is one namespace per module. */
+const imported = new WeakMap()
+
 /**
  * The result of `import()`. A CommonJS module gets a namespace as above; an ES module's own is returned as it is.
  */
 async function $import(promise) {
   const namespace = await promise
-  const exports = commonJsExports(namespace)
-  return exports === undefined ? namespace : namespaceOf(exports, enumerableNames(exports))
+  if (!isObject(namespace)) return namespace
+  let result = imported.get(namespace)
+  if (result === undefined) {
+    const exports = commonJsExports(namespace)
+    result = exports === undefined ? namespace : namespaceOf(exports, enumerableNames(exports))
+    imported.set(namespace, result)
+  }
+  return result
 }
 
 /** `require` for an ES module that uses it, as bundlers allow: resolved from the source, not from the compiled file. */
@@ -65,11 +74,12 @@ function namespaceOf(exports, names) {
 }
 
 /**
- * The `module.exports` behind a namespace, or undefined for an ES module. Node does not say which it is, but all names of
- * a CommonJS module's namespace are members of its default, and that is the exports of a module in `require.cache`.
+ * The `module.exports` behind a namespace, or undefined for an ES module. Node does not say which it is, but all
+ * names of a CommonJS module's namespace are members of its default, and that is the exports of a module in
+ * `require.cache`.
  */
 function commonJsExports(namespace) {
-  if (!isObject(namespace) || !('default' in namespace)) return undefined
+  if (!('default' in namespace)) return undefined
   const exports = namespace.default
   if (!isObject(exports)) return undefined
   for (const name of Object.keys(namespace)) {

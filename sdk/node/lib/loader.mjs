@@ -36,7 +36,8 @@ export class Loader {
   async #import(root, { source, module, kind }) {
     try {
       const exported = await importModule(module)
-      const { config, handler, step } = kind === 'config' ? await projectConfig(exported) : stepOf(source, kind, exported)
+      const { config, handler, step } =
+        kind === 'config' ? await projectConfig(exported) : stepOf(source, kind, exported)
       const instances = kind === 'config' ? 'named' : 'walked'
       const { json, warnings } = await configJson(config, join(root, source), { instances })
       if (handler !== undefined && typeof handler !== 'function') {
@@ -68,7 +69,9 @@ function stepOf(source, kind, exported) {
     throw new TypeError(`${source} exports no config. Add: export const config = { ${EXAMPLE[kind] ?? EXAMPLE.step} }`)
   }
   if (config === null || typeof config !== 'object') {
-    throw new TypeError(`${source} exports a config that is ${config === null ? 'null' : `a ${typeof config}`}, not an object`)
+    throw new TypeError(
+      `${source} exports a config that is ${config === null ? 'null' : `a ${typeof config}`}, not an object`,
+    )
   }
   return { config, handler, step: kind === 'stream' ? undefined : createStep(source, { config, handler }) }
 }

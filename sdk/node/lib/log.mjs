@@ -29,4 +29,5 @@ export class LogSender {
 }
 
 /** The same line as the bytes of a frame, for a process that is dying. */
-export const logFrame = (level, message, source, call) => encodeFrame(KIND.LOG, 0, 0, meta(level, message, source, call))
+export const logFrame = (level, message, source, call) =>
+  encodeFrame(KIND.LOG, 0, 0, meta(level, message, source, call))

@@ -1,5 +1,5 @@
-// One operation: out as an OP frame, back as a promise. Its call is not over before it has been answered, and fails if it
-// failed and nobody took notice.
+// One operation: out as an OP frame, back as a promise. Its call is not over before it has been answered, and fails
+// if it failed and nobody took notice.
 import { OperationError } from './errors.mjs'
 
 /** Which call an operation's error belongs to, for whoever finds that nobody handled it. */
@@ -8,11 +8,11 @@ const owners = new WeakMap()
 export const ownerOf = (error) => (typeof error === 'object' && error !== null ? owners.get(error) : undefined)
 
 /**
- * Asks for `op` and resolves with what `read` makes of the reply. `names` are groups, keys, topics; `value` is the JSON body.
- * What cannot be sent (a name that is no text, data that is no JSON) rejects as a refused operation does.
+ * Asks for `op` and resolves with what `read` makes of the reply. `names` are groups, keys, topics; `value` is the
+ * JSON body. What cannot be sent (a name that is no text, data that is no JSON) rejects as a refused operation does.
  *
- * An async function, so that the error is made where V8 still knows who awaits it: its stack names the user's line at no
- * cost for the operations that succeed. (Taking the stack of every operation would cost more than the operation.)
+ * An async function, so that the error is made where V8 still knows who awaits it: its stack names the user's line at
+ * no cost for the operations that succeed. (Taking the stack of every operation would cost more than the operation.)
  */
 export async function operate(call, op, names, value, read) {
   try {
@@ -29,8 +29,9 @@ export async function operate(call, op, names, value, read) {
 const ask = (call, meta, body) =>
   new Promise((resolve) => {
     call.connection.request(meta, body, (error, bytes) => {
-      if (error === undefined) resolve({ result: bytes.length === 0 ? undefined : JSON.parse(bytes.utf8Slice(0, bytes.length)) })
-      else {
+      if (error === undefined) {
+        resolve({ result: bytes.length === 0 ? undefined : JSON.parse(bytes.utf8Slice(0, bytes.length)) })
+      } else {
         // Before the answer counts: the call must not be over while this error looks for someone to handle it.
         call.operationFailed()
         resolve({ error })

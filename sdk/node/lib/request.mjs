@@ -2,7 +2,9 @@
 // JSON.stringify(req.body), so no key is moved, added or dropped.
 import { isUtf8 } from 'node:buffer'
 
-/** The request's body is not what its content type says. It is the client's fault: 400, and the handler is not called. */
+/**
+ * The request's body is not what its content type says. It is the client's fault: 400, and the handler is not called.
+ */
 export class InvalidBody extends Error {}
 
 /** `borrowed`: the bytes are only lent (see Decoder). Returns a promise for multipart bodies. Throws InvalidBody. */
@@ -87,8 +89,8 @@ function decodeText(bytes, charset) {
 }
 
 /**
- * The exact bytes: as a string where that loses nothing, otherwise as a Buffer. A NUL says that it is no text, whatever its
- * bytes look like.
+ * The exact bytes: as a string where that loses nothing, otherwise as a Buffer. A NUL says that it is no text,
+ * whatever its bytes look like.
  */
 function exactText(bytes) {
   const text = bytes.utf8Slice(0, bytes.length)

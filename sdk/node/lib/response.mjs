@@ -1,5 +1,5 @@
-// What a handler returned, as the meta and body of its RESULT. What is not a response is an error that says why: a client
-// gets 500, and the log tells the author what to change.
+// What a handler returned, as the meta and body of its RESULT. What is not a response is an error that says why: a
+// client gets 500, and the log tells the author what to change.
 
 import { metaText } from './frames.mjs'
 
@@ -39,7 +39,10 @@ function result(status, type, headers, body) {
   if (headers !== undefined) return { meta: metaText({ status, type, headers }), body }
   const key = `${status}${type}`
   let meta = metas.get(key)
-  if (meta === undefined) metas.set(key, (meta = JSON.stringify({ status, type })))
+  if (meta === undefined) {
+    meta = JSON.stringify({ status, type })
+    metas.set(key, meta)
+  }
   return { meta, body }
 }
 
@@ -56,7 +59,8 @@ function headersOf(source) {
   const headers = {}
   for (const [name, value] of source[Symbol.iterator] ? source : Object.entries(source)) {
     if (value == null) continue
-    if (!TOKEN.test(name)) throw new TypeError(`the response has a header with an invalid name: ${JSON.stringify(name)}`)
+    if (!TOKEN.test(name))
+      throw new TypeError(`the response has a header with an invalid name: ${JSON.stringify(name)}`)
     const text = Array.isArray(value) ? value.map((item) => headerText(name, item)) : headerText(name, value)
     headers[name] = Object.hasOwn(headers, name) ? [headers[name], text].flat() : text
   }

@@ -2,10 +2,10 @@
 //
 //   node test/bench.mjs [seconds] [--prof]     --prof leaves a CPU profile of the worker in the current folder
 //
-// The engine side only patches ids and counts, so that the worker is what is measured: its own CPU time per call is read
-// from the system.
+// The engine side only patches ids and counts, so that the worker is what is measured: its own CPU time per call is
+// read from the system.
 import { execFileSync, spawn } from 'node:child_process'
-import { readFileSync, writeFileSync, mkdtempSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,7 @@ if (process.env.NODE_TEST_CONTEXT !== undefined) process.exit(0)
 const seconds = Number(process.argv[2]) || 3
 const profile = process.argv.includes('--prof')
 const folder = mkdtempSync(join(tmpdir(), 'motia-bench-'))
+process.on('exit', () => rmSync(folder, { recursive: true }))
 const ticksPerSecond = Number(execFileSync('getconf', ['CLK_TCK']))
 
 const STEPS = {
@@ -84,7 +85,13 @@ async function run(name, concurrency) {
   const module = join(folder, `${name.split(' ')[0]}.mjs`)
   writeFileSync(module, STEPS[name])
   const kind = name.startsWith('event') ? 'event' : 'api'
-  const meta = { step: 's', kind, trace: 'AUSDA-1060748', attempt: 1, ...(kind === 'api' && { method: 'POST', path: '/hello', headers: HEADERS, content: 'json' }) }
+  const meta = {
+    step: 's',
+    kind,
+    trace: 'AUSDA-1060748',
+    attempt: 1,
+    ...(kind === 'api' && { method: 'POST', path: '/hello', headers: HEADERS, content: 'json' }),
+  }
   const call = encodeFrame(KIND.CALL, 0, 0, meta, BODY)
   const reply = encodeFrame(KIND.REPLY, 0, 0)
   const started = new Map()
@@ -130,18 +137,24 @@ async function run(name, concurrency) {
   latencies.length = 0
   await sleep(seconds * 1000)
   const elapsed = Number(process.hrtime.bigint() - at) / 1e9
-  const calls2 = done - calls
-  const micros = ((cpuSeconds(child.pid) - cpu) / calls2) * 1e6
+  const measured = done - calls
+  const micros = ((cpuSeconds(child.pid) - cpu) / measured) * 1e6
   latencies.sort((a, b) => a - b)
-  const p = (q) => latencies[Math.floor(latencies.length * q)].toFixed(0)
-  console.log(
-    `${name.padEnd(32)} ${String(concurrency).padStart(4)} in flight  ${(calls2 / elapsed).toFixed(0).padStart(7)} calls/s` +
-      `  worker ${micros.toFixed(1).padStart(5)} µs/call  p50 ${p(0.5).padStart(5)} µs  p99 ${p(0.99).padStart(5)} µs`,
-  )
+  const p = (q) => latencies[Math.floor(latencies.length * q)]
+  const columns = [
+    name.padEnd(30),
+    `${pad(concurrency, 3)} in flight`,
+    `${pad((measured / elapsed).toFixed(0), 7)} calls/s`,
+    `worker ${pad(micros.toFixed(1), 5)} µs/call`,
+    `p50 ${pad(p(0.5).toFixed(0), 5)} µs`,
+    `p99 ${pad(p(0.99).toFixed(0), 5)} µs`,
+  ]
+  console.log(columns.join('  '))
   socket.end()
   await new Promise((resolve) => child.on('exit', resolve))
 }
 
+const pad = (value, width) => String(value).padStart(width)
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 for (const name of Object.keys(STEPS)) {

@@ -6,8 +6,8 @@ import { ANSWER, CHUNK, KIND, MORE, WINDOW } from '../lib/frames.mjs'
 const MiB = 1024 * 1024
 const pattern = (size) => Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 31) % 251))
 
-/** A sender wired to a receiver, as over a stream; `receive` off keeps the grants back. */
-function pair({ receive = true } = {}) {
+/** A sender wired to a receiver, as over a stream. */
+function pair() {
   const wire = { frames: [], received: undefined, grants: 0 }
   const outgoing = new Outgoing((kind, flags, id, meta, body) => wire.frames.push({ kind, flags, id, body }))
   const incoming = new Incoming((kind, flags, id, meta) => {

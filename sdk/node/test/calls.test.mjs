@@ -39,7 +39,10 @@ const FILES = {
     `() => ({ status: 200 })`,
     `type: 'api', name: 'T', middleware: [async function twice(req, ctx, next) { await next(); return next() }]`,
   ),
-  'forgot.mjs': step(`() => ({ status: 200 })`, `type: 'api', name: 'F', middleware: [async (req, ctx, next) => { await next() }]`),
+  'forgot.mjs': step(
+    `() => ({ status: 200 })`,
+    `type: 'api', name: 'F', middleware: [async (req, ctx, next) => { await next() }]`,
+  ),
   'context.mjs': step(`async (req, ctx) => ({ status: 200, body: {
     own: Object.keys(ctx), state: Object.keys(ctx.state), logger: Object.keys(ctx.logger), copied: Object.keys({ ...ctx }).length,
     known: 'chat' in ctx.streams, unknown: ctx.streams.nope === undefined, chat: Object.keys(ctx.streams.chat),
@@ -61,6 +64,10 @@ const FILES = {
   }`),
   'late.mjs': step(`(req, { state, logger }) => {
     setTimeout(async () => { await state.set('g', 'k', 1); logger.info('late'); console.log('later') }, 50)
+    return { status: 200 }
+  }`),
+  'later.mjs': step(`(req, { emit }) => {
+    setTimeout(() => emit({ topic: 'late' }), 20)
     return { status: 200 }
   }`),
   'signal.mjs': step(`(req, { signal, logger }) => new Promise((resolve) => {
@@ -100,7 +107,13 @@ test('the request has the five documented members, and the status and body are t
   const { status, type, body } = await engine.json('echo.mjs', { a: 1 }, meta)
   assert.deepEqual({ status, type }, { status: 200, type: 'json' })
   assert.deepEqual(Object.keys(body), ['body', 'headers', 'pathParams', 'queryParams', 'rawBody'])
-  assert.deepEqual(body, { body: { a: 1 }, headers: { host: 'x' }, pathParams: { id: '7' }, queryParams: { a: ['1'] }, rawBody: '{"a":1}' })
+  assert.deepEqual(body, {
+    body: { a: 1 },
+    headers: { host: 'x' },
+    pathParams: { id: '7' },
+    queryParams: { a: ['1'] },
+    rawBody: '{"a":1}',
+  })
 })
 
 test('sync handlers answer too', async () => {
@@ -109,14 +122,20 @@ test('sync handlers answer too', async () => {
 
 test('what was thrown is reported with the user’s line, and not with ours', async () => {
   const { error } = await engine.json('throws.mjs', {})
-  assert.deepEqual([error.name, error.message, error.code, error.cause], ['TypeError', 'broken', 'E_X', { message: 'why' }])
+  assert.deepEqual(
+    [error.name, error.message, error.code, error.cause],
+    ['TypeError', 'broken', 'E_X', { message: 'why' }],
+  )
   assert.match(error.stack, /throws\.mjs:2/)
   assert.doesNotMatch(error.stack, /sdk\/node\/lib/)
   assert.equal((await engine.json('rejects.mjs', {})).error.message, 'null')
 })
 
 test('a handler that returns nothing is told so', async () => {
-  assert.match((await engine.json('nothing.mjs', {})).error.message, /must return \{ status, body \}, but this one returned undefined/)
+  assert.match(
+    (await engine.json('nothing.mjs', {})).error.message,
+    /must return \{ status, body \}, but this one returned undefined/,
+  )
 })
 
 test('a body that is no JSON never reaches the handler', async () => {
@@ -166,7 +185,10 @@ test('ctx has its members as its own, and they can be taken apart', async () => 
 
 test('the result waits for operations that nobody awaits', async () => {
   let op
-  engine.onOp = (sent) => ((op = sent), hold)
+  engine.onOp = (sent) => {
+    op = sent
+    return hold
+  }
   const id = engine.start('forgets.mjs')
   await engine.frame(({ kind, meta }) => kind === KIND.OP && meta.call === id)
   await new Promise((resolve) => setTimeout(resolve, 50))
@@ -198,14 +220,30 @@ test('what a call leaves behind carries its trace and step', async () => {
   await engine.result(id)
   const { meta } = await engine.frame((f) => f.kind === KIND.OP && f.meta.call === id)
   assert.deepEqual(meta, { op: 'state.set', call: id, trace: 'AUSDA-1060748', step: 'late.mjs', group: 'g', key: 'k' })
-  for (const [message, source] of [['late', 'logger'], ['later', 'console']]) {
+  for (const [message, source] of [
+    ['late', 'logger'],
+    ['later', 'console'],
+  ]) {
     const line = await engine.log((log) => log.message === message)
     assert.deepEqual(line.meta, { level: 'info', message, source, trace: 'AUSDA-1060748', step: 'late.mjs' })
   }
 })
 
+test('an operation that fails after the result is logged, as nobody else would hear of it', async () => {
+  assert.equal((await engine.json('later.mjs', {})).status, 200)
+  engine.onOp = () => ({ error: { code: 'store-failed', message: 'the disk is full' } })
+  const { meta, body } = await engine.log(({ message }) => message === 'unhandled rejection: the disk is full')
+  engine.onOp = () => undefined
+  assert.deepEqual([meta.step, meta.source], ['later.mjs', 'worker'])
+  assert.equal(JSON.parse(body).error.code, 'store-failed')
+})
+
 test('CANCEL aborts the signal, whether it was asked for before or after', async () => {
-  for (const [reason, name] of [['timeout', 'TimeoutError'], ['disconnect', 'AbortError'], ['shutdown', 'AbortError']]) {
+  for (const [reason, name] of [
+    ['timeout', 'TimeoutError'],
+    ['disconnect', 'AbortError'],
+    ['shutdown', 'AbortError'],
+  ]) {
     const id = engine.start('signal.mjs')
     await engine.log((line) => line.message === 'listening' && line.call === id)
     engine.send(KIND.CANCEL, 0, id, { reason })
@@ -233,8 +271,20 @@ test('long bodies travel in both directions, within their windows', async () => 
   engine.send(KIND.WINDOW, 2, id, { bytes: body.length })
   await engine.frame((f) => f.kind === KIND.DATA && f.id === id && !(f.flags & MORE))
   const pieces = engine.frames.filter((f) => f.id === id && (f.kind === KIND.RESULT || f.kind === KIND.DATA))
-  assert.ok(pieces.every((piece) => piece === first || piece.flags & 2), 'an answer says that it is one')
+  assert.ok(
+    pieces.every((piece) => piece === first || piece.flags & 2),
+    'an answer says that it is one',
+  )
   assert.ok(Buffer.concat(pieces.map((piece) => piece.body)).equals(body))
+})
+
+test('pieces of any size make the same body', async () => {
+  const text = Array.from({ length: 20_000 }, (_, i) => `${i}`).join()
+  const id = 1_000_003
+  engine.send(KIND.CALL, MORE, id, { step: 'big.mjs', kind: 'api', trace: 'T', content: 'text', headers: {} }, '')
+  for (let at = 0; at < text.length; at += 1000) engine.send(KIND.DATA, MORE, id, undefined, text.slice(at, at + 1000))
+  engine.send(KIND.DATA, 0, id)
+  assert.equal((await engine.result(id)).body.toString(), text)
 })
 
 test('a request that is broken off is answered without a handler', async () => {

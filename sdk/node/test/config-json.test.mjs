@@ -8,7 +8,14 @@ const convert = async (config, options) => {
 }
 
 test('data stays as it is, in its order', async () => {
-  const config = { name: 'A', type: 'api', emits: ['x', { topic: 'y', label: 'Y' }], timeout: Number('x'), flows: undefined, n: null }
+  const config = {
+    name: 'A',
+    type: 'api',
+    emits: ['x', { topic: 'y', label: 'Y' }],
+    timeout: Number('x'),
+    flows: undefined,
+    n: null,
+  }
   const { config: copy, warnings } = await convert(config)
   assert.deepEqual(warnings, [])
   assert.equal(JSON.stringify(copy), JSON.stringify({ ...config, timeout: null }))
@@ -29,7 +36,12 @@ test('what cannot be JSON is left out and named', async () => {
   const config = { big: 1n, list: [1n, 2], symbol: Symbol('x'), date: new Date(0), map: new Map([[1, 2]]) }
   config.self = config
   config.child = { parent: config }
-  Object.defineProperty(config, 'secret', { enumerable: true, get: () => { throw new Error('locked') } })
+  Object.defineProperty(config, 'secret', {
+    enumerable: true,
+    get: () => {
+      throw new Error('locked')
+    },
+  })
   const { config: copy, warnings } = await convert(config)
   assert.deepEqual(copy, { list: [null, 2], date: '1970-01-01T00:00:00.000Z', map: {}, child: {} })
   assert.deepEqual(warnings, [
@@ -47,7 +59,11 @@ test('the same object twice is no cycle', async () => {
 })
 
 test('endless configs and endless warnings have an end', async () => {
-  const endless = () => ({ get next() { return endless() } })
+  const endless = () => ({
+    get next() {
+      return endless()
+    },
+  })
   assert.match((await convert(endless())).warnings[0], /nested too deep/)
   const { warnings } = await convert(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`k${i}`, 1n])))
   assert.equal(warnings.length, 21)
@@ -80,6 +96,8 @@ test('in motia.config an object of a class is only named, unless it says what it
   const config = { adapters: { state: new Redis(), events: new Descriptor() } }
   const named = await convert(config, { instances: 'named' })
   const client = { class: 'Redis' }
-  assert.deepEqual(named.config, { adapters: { state: client, events: { adapter: 'X', options: { client, port: 1 } } } })
+  assert.deepEqual(named.config, {
+    adapters: { state: client, events: { adapter: 'X', options: { client, port: 1 } } },
+  })
   assert.deepEqual((await convert(config)).config.adapters.state, { connection: { secret: 1 } })
 })

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { $default, $import, $namespace, $require, $unwrap } from '../lib/interop.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'motia-interop-'))
+after(() => rmSync(folder, { recursive: true }))
 let count = 0
 
 /** A module of `text`, freshly written: {url, exports} */
@@ -92,7 +93,9 @@ test('$import of CommonJS: the missing names, and the unwrapped default', async 
 })
 
 test('$import of ES modules and builtins: as they are', async () => {
+  const commonJs = module(LODASH_LIKE)
   const modules = [
+    `import api from '${commonJs}'; export default api; export const extra = 1`,
     `export default { a: 1 }; export const b = 2`,
     `export const a = 1; export default { a }`,
     `export const named = 1`,

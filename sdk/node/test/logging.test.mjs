@@ -27,26 +27,76 @@ test('errors show what they hold, wherever they are', () => {
 
 test('what JSON does not know is described', () => {
   const value = {
-    big: 10n, symbol: Symbol('s'), fn: function named() {}, map: new Map([['a', 1], [2, 'b']]), set: new Set([1, 'x']), nan: Number.NaN,
-    bytes: Buffer.from('abc'), many: new Uint8Array(100), re: /x/g, url: new URL('http://x/'), promise: Promise.resolve(),
+    big: 10n,
+    symbol: Symbol('s'),
+    fn: function named() {},
+    map: new Map([
+      ['a', 1],
+      [2, 'b'],
+    ]),
+    set: new Set([1, 'x']),
+    nan: Number.NaN,
+    bytes: Buffer.from('abc'),
+    many: new Uint8Array(100),
+    re: /x/g,
+    url: new URL('http://x/'),
+    promise: Promise.resolve(),
   }
   assert.deepEqual(details(value), {
-    big: '10n', symbol: 'Symbol(s)', fn: '[Function named]', map: { a: 1, 2: 'b' }, set: [1, 'x'], nan: 'NaN',
-    bytes: '[Buffer 3 bytes: 616263]', many: `[Uint8Array 100 bytes: ${'00'.repeat(32)}…]`, re: '/x/g', url: 'http://x/', promise: '[Promise]',
+    big: '10n',
+    symbol: 'Symbol(s)',
+    fn: '[Function named]',
+    map: { a: 1, 2: 'b' },
+    set: [1, 'x'],
+    nan: 'NaN',
+    bytes: '[Buffer 3 bytes: 616263]',
+    many: `[Uint8Array 100 bytes: ${'00'.repeat(32)}…]`,
+    re: '/x/g',
+    url: 'http://x/',
+    promise: '[Promise]',
   })
 })
 
 test('cycles, broken getters, broken toJSON and lone surrogates do not throw', () => {
-  const value = { name: 'a\ud800', get bad() { throw new Error('locked') }, json: { toJSON() { throw new Error('no') } } }
+  const value = {
+    name: 'a\ud800',
+    get bad() {
+      throw new Error('locked')
+    },
+    json: {
+      toJSON() {
+        throw new Error('no')
+      },
+    },
+  }
   value.self = value
   value.list = [value, { again: value }]
   assert.deepEqual(details(value), {
-    name: 'a\ufffd', bad: '[Unreadable: locked]', json: '[Unreadable: no]', self: '[Circular]', list: ['[Circular]', { again: '[Circular]' }],
+    name: 'a\ufffd',
+    bad: '[Unreadable: locked]',
+    json: '[Unreadable: no]',
+    self: '[Circular]',
+    list: ['[Circular]', { again: '[Circular]' }],
   })
   const { proxy, revoke } = Proxy.revocable({}, {})
   revoke()
   assert.match(detailsJson({ proxy }), /Unreadable/)
-  assert.match(detailsJson(new Proxy({}, { get() { throw undefined }, ownKeys() { throw null } })), /Unreadable/)
+  assert.match(
+    detailsJson(
+      new Proxy(
+        {},
+        {
+          get() {
+            throw undefined
+          },
+          ownKeys() {
+            throw null
+          },
+        },
+      ),
+    ),
+    /Unreadable/,
+  )
 })
 
 test('the same object twice is no cycle', () => {
@@ -59,7 +109,15 @@ test('monsters are cut, and what is left is JSON', () => {
   let at = deep
   for (let i = 0; i < 10_000; i++) at = at.next = {}
   const wide = Object.fromEntries(Array.from({ length: 100_000 }, (_, i) => [`key${i}`, 'value']))
-  const monsters = [deep, wide, Object.values(wide), 'x'.repeat(1e7), { a: 'ž'.repeat(1e6) }, [Array.from({ length: 1e6 }, () => ({}))], '\0'.repeat(1e6)]
+  const monsters = [
+    deep,
+    wide,
+    Object.values(wide),
+    'x'.repeat(1e7),
+    { a: 'ž'.repeat(1e6) },
+    [Array.from({ length: 1e6 }, () => ({}))],
+    '\0'.repeat(1e6),
+  ]
   for (const value of monsters) {
     const json = detailsJson(value)
     assert.ok(json.length < 200_000, `${json.length}`)
@@ -108,18 +166,30 @@ test('children add their fields, and the methods need no this', () => {
   info('a', { step: 3 })
   info('b')
   info('c', 'text')
-  assert.deepEqual(lines.map(([, , more]) => more), [{ user: 'ada', step: 3 }, { user: 'ada', step: 2 }, { user: 'ada', step: 2, details: 'text' }])
+  assert.deepEqual(
+    lines.map(([, , more]) => more),
+    [
+      { user: 'ada', step: 3 },
+      { user: 'ada', step: 2 },
+      { user: 'ada', step: 2, details: 'text' },
+    ],
+  )
 })
 
 test('listeners see every line; one that throws harms nothing', (t) => {
   const complaints = t.mock.method(console, 'error', () => {})
   const { lines, logger } = recorder()
   const heard = []
-  logger.addListener(() => { throw new Error('bad listener') })
+  logger.addListener(() => {
+    throw new Error('bad listener')
+  })
   logger.addListener((...args) => heard.push(args))
   logger.debug('a', 1)
   logger.info('b')
-  assert.deepEqual(heard, [['debug', 'a', 1], ['info', 'b']])
+  assert.deepEqual(heard, [
+    ['debug', 'a', 1],
+    ['info', 'b'],
+  ])
   assert.equal(lines.length, 1)
   assert.equal(complaints.mock.callCount(), 2)
 })

@@ -31,18 +31,33 @@ async function run(code, onOp) {
 }
 
 test('emit: in both forms, with and without a group', async () => {
-  assert.deepEqual((await run(`return emit({ topic: 'a', data: { n: undefined, m: 1 } })`)), {
-    result: undefined, none: true, error: undefined, op: { op: 'emit', topic: 'a', value: { m: 1 } },
+  assert.deepEqual(await run(`return emit({ topic: 'a', data: { n: undefined, m: 1 } })`), {
+    result: undefined,
+    none: true,
+    error: undefined,
+    op: { op: 'emit', topic: 'a', value: { m: 1 } },
   })
   assert.deepEqual((await run(`await emit('b', [1])`)).op, { op: 'emit', topic: 'b', value: [1] })
-  assert.deepEqual((await run(`await emit({ topic: 'c', data: null, messageGroupId: 7 })`)).op, { op: 'emit', topic: 'c', group: '7', value: null })
+  assert.deepEqual((await run(`await emit({ topic: 'c', data: null, messageGroupId: 7 })`)).op, {
+    op: 'emit',
+    topic: 'c',
+    group: '7',
+    value: null,
+  })
   assert.deepEqual((await run(`await emit({ topic: 'd' })`)).op, { op: 'emit', topic: 'd', value: undefined })
-  assert.deepEqual((await run(`await emit({ topic: 'e', messageGroupId: null })`)).op, { op: 'emit', topic: 'e', value: undefined })
+  assert.deepEqual((await run(`await emit({ topic: 'e', messageGroupId: null })`)).op, {
+    op: 'emit',
+    topic: 'e',
+    value: undefined,
+  })
 })
 
 test('state: get, set, delete, getGroup, clear', async () => {
   assert.deepEqual(await run(`return state.get('g', 'k')`, () => ({ a: 1 })), {
-    result: { a: 1 }, none: false, error: undefined, op: { op: 'state.get', group: 'g', key: 'k', value: undefined },
+    result: { a: 1 },
+    none: false,
+    error: undefined,
+    op: { op: 'state.get', group: 'g', key: 'k', value: undefined },
   })
   assert.equal((await run(`return state.get('g', 'k')`, () => null)).result, null)
   const set = await run(`return state.set('Org/repo', 42, { at: new Date(0), gone: undefined })`, () => undefined)
@@ -51,7 +66,10 @@ test('state: get, set, delete, getGroup, clear', async () => {
   assert.equal((await run(`return state.delete('g', 'k')`, () => 'old')).result, 'old')
   assert.deepEqual((await run(`return state.getGroup('g')`, () => [1, 2])).result, [1, 2])
   assert.deepEqual(await run(`return state.clear('g')`, () => undefined), {
-    result: undefined, none: true, error: undefined, op: { op: 'state.clear', group: 'g', value: undefined },
+    result: undefined,
+    none: true,
+    error: undefined,
+    op: { op: 'state.clear', group: 'g', value: undefined },
   })
 })
 
@@ -64,8 +82,17 @@ test('streams: items come back with their mark, and go without it', async () => 
   const stored = { text: 'hi', id: 'm1', _createdAt: 1 }
   const mark = { type: 'state-stream', streamName: 'chat', groupId: 'room', id: 'm1' }
   const item = { ...stored, __motia: mark }
-  const set = await run(`const item = await streams.chat.get('room', 'm1'); return streams.chat.set('room', 'm1', { ...item, text: 'ho' })`, () => stored)
-  assert.deepEqual(set.op, { op: 'stream.set', stream: 'chat', group: 'room', id: 'm1', value: { text: 'ho', id: 'm1', _createdAt: 1 } })
+  const set = await run(
+    `const item = await streams.chat.get('room', 'm1'); return streams.chat.set('room', 'm1', { ...item, text: 'ho' })`,
+    () => stored,
+  )
+  assert.deepEqual(set.op, {
+    op: 'stream.set',
+    stream: 'chat',
+    group: 'room',
+    id: 'm1',
+    value: { text: 'ho', id: 'm1', _createdAt: 1 },
+  })
   assert.deepEqual(set.result, item)
   assert.deepEqual((await run(`return streams.chat.getGroup('room')`, () => [stored])).result, [item])
   assert.deepEqual((await run(`return streams.chat.delete('room', 'm1')`, () => stored)).result, item)
@@ -75,7 +102,12 @@ test('streams: items come back with their mark, and go without it', async () => 
 
 test('streams: send, with and without an item', async () => {
   const { op } = await run(`await streams.chat.send({ groupId: 'room' }, { type: 'typing', data: { who: 'ada' } })`)
-  assert.deepEqual(op, { op: 'stream.send', stream: 'chat', group: 'room', value: { type: 'typing', data: { who: 'ada' } } })
+  assert.deepEqual(op, {
+    op: 'stream.send',
+    stream: 'chat',
+    group: 'room',
+    value: { type: 'typing', data: { who: 'ada' } },
+  })
   assert.equal((await run(`await streams.chat.send({ groupId: 'room', id: 5 }, { type: 't' })`)).op.id, '5')
 })
 
@@ -108,7 +140,10 @@ test('names that are no text are mistakes, and are named', async () => {
 test('operations leave in the order in which they were made', async () => {
   const many = Array.from({ length: 50 }, (_, i) => `state.set('g', 'k${i}', ${i % 7 === 0 ? `'x'.repeat(50000)` : i})`)
   await engine.json('run.mjs', { code: `await Promise.all([${many}])` })
-  assert.deepEqual(engine.ops.map(({ key }) => key), many.map((_, i) => `k${i}`))
+  assert.deepEqual(
+    engine.ops.map(({ key }) => key),
+    many.map((_, i) => `k${i}`),
+  )
 })
 
 test('long data and long replies travel in pieces', async () => {

@@ -46,7 +46,12 @@ test('adapters are descriptions, in all forms that projects write', async () => 
     #socket = {}
   }
   const forms = {
-    flat: new RedisStateAdapter({ host: undefined, port: Number('x'), ttl: 60, socket: { reconnectStrategy: () => 1 } }),
+    flat: new RedisStateAdapter({
+      host: undefined,
+      port: Number('x'),
+      ttl: 60,
+      socket: { reconnectStrategy: () => 1 },
+    }),
     two: new RedisStateAdapter({ url: 'redis://x' }, { keyPrefix: 'p:' }),
     client: new RedisStateAdapter(new Client(), { ttl: 5 }),
     url: new RabbitMQEventAdapter('amqp://x'),
@@ -74,7 +79,10 @@ test('globalLogger prints without a worker', (t) => {
   warn('careful', { a: 1 })
   globalLogger.child({ user: 'ada' }).warn('again', 'text')
   const lines = printed.mock.calls.map((call) => call.arguments)
-  assert.deepEqual(lines, [['careful', { a: 1 }], ['again', { user: 'ada', details: 'text' }]])
+  assert.deepEqual(lines, [
+    ['careful', { a: 1 }],
+    ['again', { user: 'ada', details: 'text' }],
+  ])
   assert.deepEqual(heard, [['warn', 'careful', { a: 1 }]])
   assert.ok(globalLogger instanceof Logger)
 })

@@ -74,7 +74,14 @@ const multipart = (...parts) =>
 test('multipart: fields, files, repeated and hostile names', async () => {
   const meta = { content: 'multipart', headers: { 'content-type': 'multipart/form-data; boundary=b0' } }
   const file = '; filename="ü.txt"\r\nContent-Type: text/plain'
-  const text = multipart(['title', 'Grüße'], ['tag', 'a'], ['tag', 'b'], ['tag', 'c'], ['doc', 'hello\r\nworld', file], ['__proto__', 'x'])
+  const text = multipart(
+    ['title', 'Grüße'],
+    ['tag', 'a'],
+    ['tag', 'b'],
+    ['tag', 'c'],
+    ['doc', 'hello\r\nworld', file],
+    ['__proto__', 'x'],
+  )
   const { body, rawBody } = await build(meta, text)
   assert.equal(body.title, 'Grüße')
   assert.deepEqual(body.tag, ['a', 'b', 'c'])

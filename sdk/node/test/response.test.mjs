@@ -20,7 +20,11 @@ test('the body’s kind is told by its value', async () => {
     [5, 'json', '5'],
     [false, 'json', 'false'],
     [[1, undefined], 'json', '[1,null]'],
-    [{ a: undefined, n: Number.NaN, d: new Date(0), m: new Map([[1, 2]]) }, 'json', '{"n":null,"d":"1970-01-01T00:00:00.000Z","m":{}}'],
+    [
+      { a: undefined, n: Number.NaN, d: new Date(0), m: new Map([[1, 2]]) },
+      'json',
+      '{"n":null,"d":"1970-01-01T00:00:00.000Z","m":{}}',
+    ],
     [{ toJSON: () => ({ x: 1 }) }, 'json', '{"x":1}'],
     [Buffer.from([1, 2]), 'bytes', '0102'],
     [new Uint8Array([1, 2]), 'bytes', '0102'],
@@ -29,12 +33,14 @@ test('the body’s kind is told by its value', async () => {
     [new DataView(new Uint8Array([9, 8, 7]).buffer, 1, 1), 'bytes', '08'],
     [new Blob(['ab']), 'bytes', '6162'],
   ]
-  for (const [body, type, sent] of cases) assert.deepEqual(await result({ status: 200, body }), { status: 200, type, body: sent })
+  for (const [body, type, sent] of cases)
+    assert.deepEqual(await result({ status: 200, body }), { status: 200, type, body: sent })
 })
 
 test('the status is a whole number from 100 to 599, or such a text', async () => {
   for (const status of [100, 599, '201', ' 204 ']) assert.equal((await result({ status })).status, Number(status))
-  for (const status of [99, 600, 200.5, Number.NaN, '', 'ok', true, null, '0x1g']) await fails({ status }, /status must be a whole number/)
+  for (const status of [99, 600, 200.5, Number.NaN, '', 'ok', true, null, '0x1g'])
+    await fails({ status }, /status must be a whole number/)
   await fails({ body: 1 }, /has no status; return \{ status, body \}/)
 })
 
@@ -58,18 +64,45 @@ test('bodies that have no JSON form are named', async () => {
 })
 
 test('headers: text, numbers, booleans and lists of them', async () => {
-  const headers = { 'X-Id': 7, ok: true, 'Set-Cookie': ['a=1', 'b=2'], none: undefined, nil: null, grüße: undefined, umlaut: 'ä' }
-  assert.deepEqual((await result({ status: 200, headers })).headers, { 'X-Id': '7', ok: 'true', 'Set-Cookie': ['a=1', 'b=2'], umlaut: 'ä' })
-  assert.deepEqual((await result({ status: 200, headers: new Headers([['set-cookie', 'a'], ['set-cookie', 'b'], ['x', 'y']]) })).headers, {
-    'set-cookie': ['a', 'b'],
-    x: 'y',
+  const headers = {
+    'X-Id': 7,
+    ok: true,
+    'Set-Cookie': ['a=1', 'b=2'],
+    none: undefined,
+    nil: null,
+    grüße: undefined,
+    umlaut: 'ä',
+  }
+  assert.deepEqual((await result({ status: 200, headers })).headers, {
+    'X-Id': '7',
+    ok: 'true',
+    'Set-Cookie': ['a=1', 'b=2'],
+    umlaut: 'ä',
   })
+  assert.deepEqual(
+    (
+      await result({
+        status: 200,
+        headers: new Headers([
+          ['set-cookie', 'a'],
+          ['set-cookie', 'b'],
+          ['x', 'y'],
+        ]),
+      })
+    ).headers,
+    {
+      'set-cookie': ['a', 'b'],
+      x: 'y',
+    },
+  )
   assert.deepEqual((await result({ status: 200, headers: new Map([['x', 'y']]) })).headers, { x: 'y' })
 })
 
 test('headers that could break out of their line are refused', async () => {
-  for (const name of ['bad name', '', 'a:b', 'a\r\nb', 'ä']) await fails({ status: 200, headers: { [name]: 'x' } }, /invalid name/)
-  for (const value of ['a\r\nSet-Cookie: x', 'a\0', ['ok', 'a\nb']]) await fails({ status: 200, headers: { x: value } }, /control characters/)
+  for (const name of ['bad name', '', 'a:b', 'a\r\nb', 'ä'])
+    await fails({ status: 200, headers: { [name]: 'x' } }, /invalid name/)
+  for (const value of ['a\r\nSet-Cookie: x', 'a\0', ['ok', 'a\nb']])
+    await fails({ status: 200, headers: { x: value } }, /control characters/)
   await fails({ status: 200, headers: { x: {} } }, /header x must be a string, not an object/)
   await fails({ status: 200, headers: 'x' }, /headers must be an object/)
   await fails({ status: 200, headers: { x: 'y'.repeat(900_000) } }, /too long/)
@@ -86,13 +119,20 @@ test('a web Response is a response too', async () => {
     body: Buffer.from('héllo').toString('hex'),
   })
   assert.equal((await result(Response.json({ a: 1 }))).headers['content-type'], 'application/json')
-  assert.deepEqual(await result(new Response(null, { status: 204 })), { status: 204, type: 'none', headers: {}, body: undefined })
+  assert.deepEqual(await result(new Response(null, { status: 204 })), {
+    status: 204,
+    type: 'none',
+    headers: {},
+    body: undefined,
+  })
 })
 
 test('a file brings its type along, unless the handler says otherwise', async () => {
   const file = new File(['a'], 'a.png', { type: 'image/png' })
   assert.deepEqual((await result({ status: 200, body: file })).headers, { 'content-type': 'image/png' })
-  assert.deepEqual((await result({ status: 200, body: file, headers: { 'Content-Type': 'x/y' } })).headers, { 'Content-Type': 'x/y' })
+  assert.deepEqual((await result({ status: 200, body: file, headers: { 'Content-Type': 'x/y' } })).headers, {
+    'Content-Type': 'x/y',
+  })
 })
 
 test('common metas are made once', () => {

@@ -1,5 +1,5 @@
-// Schemas of every zod that projects have. The rule: a JSON Schema must never refuse what zod takes, as `validation` would
-// then refuse requests that the handler is written for. What zod refuses it should refuse too, where it can.
+// Schemas of every zod that projects have. The rule: a JSON Schema must never refuse what zod takes, as `validation`
+// would then refuse requests that the handler is written for. What zod refuses it should refuse too, where it can.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Ajv from 'ajv'
@@ -33,7 +33,13 @@ const shared = (z) => {
     time: [z.string().time(), [1]],
     trimmed: [z.string().trim().min(2).max(4), [1, 'a']],
     'trimmed at the end': [z.string().min(1, 'Name is required').trim(), ['']],
-    'lower case': [z.string().toLowerCase().regex(/^[a-z]+$/), [1]],
+    'lower case': [
+      z
+        .string()
+        .toLowerCase()
+        .regex(/^[a-z]+$/),
+      [1],
+    ],
     number: [z.number().min(1).max(3), [0, 4, '2']],
     exclusive: [z.number().gt(1).lt(3), [1, 3]],
     int: [z.number().int().multipleOf(2), [1.5, 3]],
@@ -77,19 +83,68 @@ const shared = (z) => {
     'undefined and void': [z.object({ a: z.undefined().optional(), b: z.void().optional() }), [1]],
     never: [z.object({ a: z.never().optional() }), [{ a: 1 }]],
     'without JSON': [
-      z.object({ d: z.date().optional(), g: z.bigint().optional(), m: z.map(z.string(), z.any()).optional(), s: z.set(z.any()).optional(), n: z.nan().optional() }),
+      z.object({
+        d: z.date().optional(),
+        g: z.bigint().optional(),
+        m: z.map(z.string(), z.any()).optional(),
+        s: z.set(z.any()).optional(),
+        n: z.nan().optional(),
+      }),
       [1],
     ],
   }
 }
 
 const SAMPLES = [
-  null, true, 0, 1, 2, 3, 4, 1.5, '', 'a', 'ab', 'abc', 'ABC', 'x', 'ok', '  ab  ', 'a.-$', 'true', '12',
-  'ada@example.com', 'https://example.com/ä', '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
-  '2024-05-01T10:00:00Z', '2024-05-01T10:00:00', '10:00:00', [], ['a'], ['a', 'b'], ['a', 1], ['a', true, false], [1],
-  {}, { a: 'x' }, { a: 'x', b: 1 }, { a: 'x', b: 'y' }, { a: null, b: null }, { a: 1 }, { a: '5', extra: 1 }, { b: 2 },
-  { n: '5', s: 1, b: 'yes', d: '2024-01-01' }, { n: 2 }, { n: null, d: 0 }, { k1: 1 }, { t: 'a', v: 'v' }, { t: 'b' },
-  { value: 'v', children: [] }, { value: 'v', children: [{ value: 'w', children: [] }] }, { pong: {} }, { pong: { ping: { pong: {} } } },
+  null,
+  true,
+  0,
+  1,
+  2,
+  3,
+  4,
+  1.5,
+  '',
+  'a',
+  'ab',
+  'abc',
+  'ABC',
+  'x',
+  'ok',
+  '  ab  ',
+  'a.-$',
+  'true',
+  '12',
+  'ada@example.com',
+  'https://example.com/ä',
+  '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
+  '2024-05-01T10:00:00Z',
+  '2024-05-01T10:00:00',
+  '10:00:00',
+  [],
+  ['a'],
+  ['a', 'b'],
+  ['a', 1],
+  ['a', true, false],
+  [1],
+  {},
+  { a: 'x' },
+  { a: 'x', b: 1 },
+  { a: 'x', b: 'y' },
+  { a: null, b: null },
+  { a: 1 },
+  { a: '5', extra: 1 },
+  { b: 2 },
+  { n: '5', s: 1, b: 'yes', d: '2024-01-01' },
+  { n: 2 },
+  { n: null, d: 0 },
+  { k1: 1 },
+  { t: 'a', v: 'v' },
+  { t: 'b' },
+  { value: 'v', children: [] },
+  { value: 'v', children: [{ value: 'w', children: [] }] },
+  { pong: {} },
+  { pong: { ping: { pong: {} } } },
   { tree: { value: 'v', children: [{ value: 'w', children: [] }] }, also: [] },
 ]
 
@@ -165,18 +220,30 @@ for (const [release, { z, source }] of ZOD_4) {
     const { json, warnings } = await convert(schema, source)
     assert.deepEqual(json.properties.ok, { type: 'string' })
     assert.deepEqual(json.properties.list.items.properties.id, { type: 'string' })
-    assert.ok(['{}', '{"type":"object"'].some((start) => JSON.stringify(json.properties.list.items.properties.meta).startsWith(start)))
+    assert.ok(
+      ['{}', '{"type":"object"'].some((start) =>
+        JSON.stringify(json.properties.list.items.properties.meta).startsWith(start),
+      ),
+    )
     for (const text of warnings) assert.match(text, /^\.list\[\]\.meta: zod cannot convert this part/)
   })
 
   test(`${release}: its own kinds`, async () => {
     const schema = z.object({
-      mail: z.email(), iso: z.iso.time(), any: z.custom(() => true), instance: z.instanceof(Map), yes: z.stringbool(), lit: z.literal([true, false]),
+      mail: z.email(),
+      iso: z.iso.time(),
+      any: z.custom(() => true),
+      instance: z.instanceof(Map),
+      yes: z.stringbool(),
+      lit: z.literal([true, false]),
     })
     const { json, warnings } = await convert(schema, source)
     assert.deepEqual(warnings, [])
     const validate = ajv.compile(json)
-    assert.ok(validate({ mail: 'a@b.co', iso: '10:00:00', any: 1, instance: {}, yes: 'yes', lit: false }), JSON.stringify(json))
+    assert.ok(
+      validate({ mail: 'a@b.co', iso: '10:00:00', any: 1, instance: {}, yes: 'yes', lit: false }),
+      JSON.stringify(json),
+    )
     assert.ok(!validate({ mail: 'a@b.co', iso: '10:00:00', yes: 1, lit: true }))
   })
 }
@@ -184,7 +251,11 @@ for (const [release, { z, source }] of ZOD_4) {
 for (const [release, { z, source }] of ZOD_MINI) {
   test(`${release}`, async () => {
     const { json, warnings } = await convert(
-      z.object({ a: z.optional(z.string()), b: z.string().check(z.trim(), z.minLength(2), z.maxLength(3)), c: z._default(z.number(), 3) }),
+      z.object({
+        a: z.optional(z.string()),
+        b: z.string().check(z.trim(), z.minLength(2), z.maxLength(3)),
+        c: z._default(z.number(), 3),
+      }),
       source,
     )
     assert.deepEqual(warnings, [])

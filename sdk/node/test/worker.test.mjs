@@ -24,7 +24,15 @@ test('loads all export shapes and announces each file before it runs', () =>
       },
     },
     async (engine) => {
-      const sources = ['named.mjs', 'default.mjs', 'exports.cjs', 'whole.cjs', 'compiled.cjs', 'noop.mjs', 'a.stream.cjs']
+      const sources = [
+        'named.mjs',
+        'default.mjs',
+        'exports.cjs',
+        'whole.cjs',
+        'compiled.cjs',
+        'noop.mjs',
+        'a.stream.cjs',
+      ]
       const loaded = await engine.load(...sources)
       const handlers = sources.map((source) => loaded[source].handler)
       assert.deepEqual(handlers, [true, true, true, true, true, false, false])
@@ -59,14 +67,25 @@ test('a file that cannot be used is refused with its reason, and the others load
     },
     async (engine) => {
       const loaded = await engine.load(
-        'throws.mjs', 'syntax.mjs', 'missing.mjs', 'none.mjs', 'null.mjs', 'a.stream.mjs', 'unguarded.mjs', 'value.mjs', 'good.mjs',
+        'throws.mjs',
+        'syntax.mjs',
+        'missing.mjs',
+        'none.mjs',
+        'null.mjs',
+        'a.stream.mjs',
+        'unguarded.mjs',
+        'value.mjs',
+        'good.mjs',
       )
       assert.equal(loaded['throws.mjs'].refused.message, 'no key')
       assert.equal(loaded['throws.mjs'].refused.cause.code, 'E_ENV')
       assert.match(loaded['throws.mjs'].refused.stack, /deep\.mjs:1/)
       assert.equal(loaded['syntax.mjs'].refused.name, 'SyntaxError')
       assert.equal(loaded['missing.mjs'].refused.code, 'ERR_MODULE_NOT_FOUND')
-      assert.match(loaded['none.mjs'].refused.message, /none\.mjs exports no config\. Add: export const config = \{ type/)
+      assert.match(
+        loaded['none.mjs'].refused.message,
+        /none\.mjs exports no config\. Add: export const config = \{ type/,
+      )
       assert.match(loaded['null.mjs'].refused.message, /a config that is null/)
       assert.match(loaded['a.stream.mjs'].refused.message, /exports no config.*baseConfig/)
       assert.match(loaded['unguarded.mjs'].refused.message, /middleware\[0\] must be a function, but it is undefined/)
@@ -76,33 +95,39 @@ test('a file that cannot be used is refused with its reason, and the others load
   ))
 
 test('the engine knows which file hangs or exits', async () => {
-  await withEngine({ files: { 'hang.mjs': `for (;;) {}` } }, async (engine) => {
-    engine.load('hang.mjs').catch(() => {})
+  await withEngine({ files: { 'hang.cjs': `for (;;) {}` } }, async (engine) => {
+    engine.load('hang.cjs').catch(() => {})
     const { meta } = await engine.frame(({ kind }) => kind === KIND.IMPORTING)
-    assert.equal(meta.file, 'hang.mjs')
+    assert.equal(meta.file, 'hang.cjs')
   })
   await withEngine({ files: { 'exit.mjs': `console.log('bye'); process.exit(3)` } }, async (engine) => {
     engine.load('exit.mjs').catch(() => {})
     assert.equal((await engine.exit).code, 3)
     const kinds = engine.frames.map(({ kind }) => kind)
     assert.deepEqual(kinds, [KIND.HELLO, KIND.IMPORTING, KIND.LOG, KIND.LOG])
-    assert.deepEqual(engine.logs.map(({ message }) => message), ['bye', 'process.exit was called, with code 3'])
+    assert.deepEqual(
+      engine.logs.map(({ message }) => message),
+      ['bye', 'process.exit was called, with code 3'],
+    )
   })
 })
 
 test('a later LOAD replaces a step, and two LOADs do not mix', () =>
-  withEngine({ files: { 'a.mjs': step('() => ({ status: 201 })'), 'b.mjs': step('() => ({ status: 202 })') } }, async (engine) => {
-    const readies = () => engine.frames.filter(({ kind }) => kind === KIND.READY).length
-    await Promise.all([engine.load('a.mjs'), engine.load('b.mjs')])
-    await engine.frame(() => readies() === 2)
-    const kinds = engine.frames.slice(1).map(({ kind }) => kind)
-    assert.deepEqual(kinds, [0x42, 0x43, 0x45, 0x42, 0x43, 0x45])
-    engine.write({ 'old/a.mjs': step('() => ({ status: 203 })') })
-    const files = JSON.stringify([{ source: 'a.mjs', module: `${engine.root}/old/a.mjs`, kind: 'step' }])
-    engine.send(KIND.LOAD, 0, 0, { root: engine.root }, files)
-    await engine.frame(() => readies() === 3)
-    assert.equal((await engine.json('a.mjs', {})).status, 203)
-  }))
+  withEngine(
+    { files: { 'a.mjs': step('() => ({ status: 201 })'), 'b.mjs': step('() => ({ status: 202 })') } },
+    async (engine) => {
+      const readies = () => engine.frames.filter(({ kind }) => kind === KIND.READY).length
+      await Promise.all([engine.load('a.mjs'), engine.load('b.mjs')])
+      await engine.frame(() => readies() === 2)
+      const kinds = engine.frames.slice(1).map(({ kind }) => kind)
+      assert.deepEqual(kinds, [0x42, 0x43, 0x45, 0x42, 0x43, 0x45])
+      engine.write({ 'old/a.mjs': step('() => ({ status: 203 })') })
+      const files = JSON.stringify([{ source: 'a.mjs', module: `${engine.root}/old/a.mjs`, kind: 'step' }])
+      engine.send(KIND.LOAD, 0, 0, { root: engine.root }, files)
+      await engine.frame(() => readies() === 3)
+      assert.equal((await engine.json('a.mjs', {})).status, 203)
+    },
+  ))
 
 test('motia.config: its data, with names in the place of functions', () =>
   withEngine(
@@ -115,7 +140,11 @@ test('motia.config: its data, with names in the place of functions', () =>
     },
     async (engine) => {
       const loaded = await engine.load('motia.config.mjs', 'motia.config.cjs', 'bad/motia.config.mjs')
-      assert.deepEqual(loaded['motia.config.mjs'].config, { redis: { port: 1 }, streamAuth: { authenticate: true }, app: true })
+      assert.deepEqual(loaded['motia.config.mjs'].config, {
+        redis: { port: 1 },
+        streamAuth: { authenticate: true },
+        app: true,
+      })
       assert.deepEqual(loaded['motia.config.cjs'].config, { plugins: [] })
       assert.match(loaded['bad/motia.config.mjs'].refused.message, /default export/)
     },
@@ -128,14 +157,17 @@ test('answers pings', () =>
   }))
 
 test('STOP waits for the calls that run', () =>
-  withEngine({ files: { 'slow.mjs': step('() => new Promise((r) => setTimeout(r, 200, { status: 200 }))') } }, async (engine) => {
-    await engine.load('slow.mjs')
-    const id = engine.start('slow.mjs')
-    engine.send(KIND.STOP, 0, 0)
-    assert.equal((await engine.result(id)).meta.status, 200)
-    assert.deepEqual(await engine.exit, { code: 0, signal: null })
-    assert.deepEqual(engine.logs, [])
-  }))
+  withEngine(
+    { files: { 'slow.mjs': step('() => new Promise((r) => setTimeout(r, 200, { status: 200 }))') } },
+    async (engine) => {
+      await engine.load('slow.mjs')
+      const id = engine.start('slow.mjs')
+      engine.send(KIND.STOP, 0, 0)
+      assert.equal((await engine.result(id)).meta.status, 200)
+      assert.deepEqual(await engine.exit, { code: 0, signal: null })
+      assert.deepEqual(engine.logs, [])
+    },
+  ))
 
 test('STOP waits until a long result is out', () =>
   withEngine({ files: { 'long.mjs': step(`() => ({ status: 200, body: 'x'.repeat(3e6) })`) } }, async (engine) => {
@@ -195,7 +227,8 @@ test('processes of user code inherit neither the variable nor the stream', { ski
       assert.ok(!body.open.includes(body.ours), body.open)
       assert.equal(body.variable, null)
     },
-  ))
+  ),
+)
 
 test('refuses to run by hand', async () => {
   const engine = new Engine({ env: {}, flags: ['-e', 'delete process.env.MOTIA_FD; import(process.argv[1])'] })

@@ -9,6 +9,7 @@ use oxc::ast::ast::*;
 use oxc::ast_visit::VisitMut;
 use oxc::semantic::Scoping;
 use oxc::span::{SPAN, SourceType};
+use oxc::syntax::identifier::is_identifier_name;
 
 use crate::analyze::declared_names;
 use crate::facts::Format;
@@ -135,6 +136,7 @@ impl<'a> Module<'a, '_> {
     fn reading(&mut self, access: Access<'a>) -> String {
         match access {
             Access::Module(module) => module.to_owned(),
+            Access::Member(module, name) if is_identifier_name(name) => format!("{module}.{name}"),
             Access::Member(module, name) => format!("{module}[{}]", quote(name)),
             Access::Default(module) => format!("{}({module})", self.rewriter.helper("$unwrap")),
         }
@@ -268,7 +270,7 @@ impl<'a> Module<'a, '_> {
             let _ =
                 writeln!(code, "Object.defineProperty(exports, {name}, {{ enumerable: true, get: () => {reading} }});");
         }
-        code += &self.rewriter.needs.declare(Format::CommonJs, source, interop);
+        code += &self.rewriter.needs.declare(Format::CommonJs, source, &interop.with_extension("cjs"));
         code + &self.requires + &self.stars
     }
 }

@@ -91,6 +91,7 @@ fn keep<'a>(rewriter: &Rewriter<'a, '_>, statement: &mut Statement<'a>) -> bool 
             }
             !link.omitted
         }
+        Statement::ExportDefaultDeclaration(_) => !links.dropped_exports.contains("default"),
         Statement::ExportNamedDeclaration(export) => {
             let had_names = !export.specifiers.is_empty();
             export.specifiers.retain(|specifier| !links.dropped_exports.contains(specifier.exported.name().as_str()));

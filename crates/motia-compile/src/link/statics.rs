@@ -9,7 +9,7 @@ use crate::graph::{FileId, Resolved};
 use crate::layout::{file_url, relative_url};
 use crate::links::StaticLink;
 use crate::names::{self, Found};
-use crate::resolve::Shape;
+use crate::resolve::{Package, Shape};
 use crate::sdk::SdkModule;
 use crate::shim::{self, Shim, Wanted};
 
@@ -35,14 +35,14 @@ impl FileLinker<'_> {
                 either_default: true,
                 ..self.import_foreign_esm(index, package_url(package, &request.specifier))
             },
-            Resolved::Package(package) => {
+            Resolved::Package(package) if package.shape == Shape::CommonJs => {
                 let to = package_url(package, &request.specifier);
                 let link = self.import_hidden(index, to.clone(), to, package.shape);
-                StaticLink { either_default: package.shape == Shape::CommonJs, ..link }
+                StaticLink { either_default: true, ..link }
             }
-            Resolved::Raw(path) => {
+            Resolved::Package(Package { path, .. }) | Resolved::Raw(path) => {
                 let shim = Shim::Raw { path: path.to_string_lossy().into_owned() };
-                self.through(&shim, self.wanted(index), Shape::CommonJs)
+                self.through(&shim, self.wanted(index), Shape::Json)
             }
             Resolved::Missing(missing) if self.lenient => {
                 self.warn_of_stub(request, missing);
@@ -268,7 +268,7 @@ impl FileLinker<'_> {
                 let other = &self.graph.files[*target];
                 (shim::specifier(&other.output(self.root)), other.path.clone())
             }
-            Resolved::Package(package) if package.shape != Shape::Esm => {
+            Resolved::Package(package) if package.shape == Shape::CommonJs => {
                 (package_url(package, &of.facts()?.requests[index].specifier), package.path.clone())
             }
             _ => return None,

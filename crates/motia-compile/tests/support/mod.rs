@@ -1,6 +1,7 @@
 //! Small projects in temporary folders, compiled and run by the real Node.
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,7 @@ pub fn check(files: &[(&str, &str)], expected: &str) {
 }
 
 /// Tests of one project each: its files, the entry first, and the JSON that running the entry gives.
+#[allow(unused_macros, reason = "each test binary uses a part of this module")]
 macro_rules! projects {
     ($($name:ident { $($path:literal: $text:expr),+ $(,)? } => $expected:expr;)+) => {
         $(
@@ -154,4 +156,5 @@ macro_rules! projects {
         )+
     };
 }
+#[allow(unused_imports, reason = "each test binary uses a part of this module")]
 pub(crate) use projects;

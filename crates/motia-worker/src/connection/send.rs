@@ -13,8 +13,14 @@ use crate::host::Host;
 /// Frames on their way out. Bounded by what may be under way: calls by their credits, bodies by their windows.
 #[derive(Default)]
 pub(super) struct Outbox {
-    frames: Mutex<Option<BytesMut>>,
+    frames: Mutex<Frames>,
     wake: Notify,
+}
+
+#[derive(Default)]
+struct Frames {
+    bytes: BytesMut,
+    closed: bool,
 }
 
 /// Capacity above this is given back after a burst.
@@ -22,17 +28,24 @@ const KEEP: usize = 256 << 10;
 
 impl Outbox {
     fn push(&self, kind: Kind, flags: u8, id: u32, meta: &[u8], body: &[u8]) {
-        encode(self.frames.lock().get_or_insert_default(), kind, flags, id, meta, body);
-        self.wake.notify_one();
+        let mut frames = self.frames.lock();
+        if !frames.closed {
+            encode(&mut frames.bytes, kind, flags, id, meta, body);
+            self.wake.notify_one();
+        }
     }
 
-    /// Writes until the stream breaks: the reading half notices and ends the connection.
+    /// Writes until the outbox is closed or the stream breaks: then the reading half notices and ends the connection.
     pub(super) async fn run(&self, mut stream: OwnedWriteHalf) {
         let mut out = BytesMut::new();
         loop {
             let notified = self.wake.notified();
-            if let Some(frames) = &mut *self.frames.lock() {
-                std::mem::swap(frames, &mut out);
+            {
+                let mut frames = self.frames.lock();
+                if frames.closed {
+                    return;
+                }
+                std::mem::swap(&mut frames.bytes, &mut out);
             }
             if out.is_empty() {
                 notified.await;
@@ -49,7 +62,8 @@ impl Outbox {
     }
 
     pub(super) fn close(&self) {
-        *self.frames.lock() = None;
+        *self.frames.lock() = Frames { bytes: BytesMut::new(), closed: true };
+        self.wake.notify_one();
     }
 }
 

@@ -1,5 +1,5 @@
-// Schemas of validation libraries as JSON Schema (draft 7, the form of the input). A schema never makes a file unusable:
-// what has no JSON form is `{}`, which accepts everything.
+// Schemas of validation libraries as JSON Schema (draft 7, the form of the input). A schema never makes a file
+// unusable: what has no JSON form is `{}`, which accepts everything.
 import { zod3ToJsonSchema } from './zod3.mjs'
 import { zod4ToJsonSchema } from './zod4.mjs'
 
@@ -13,7 +13,10 @@ export function isSchema(value) {
   return isZod4(value) || isZod3(value) || value['~standard'] !== undefined
 }
 
-/** `source`: the user's file, whose zod is asked. `warn(text)` gets what could not be converted, beginning with its path. */
+/**
+ * `source`: the user's file, whose zod is asked. `warn(text)` gets what could not be converted, beginning with its
+ * path.
+ */
 export async function toJsonSchema(schema, source, warn) {
   try {
     if (isZod4(schema)) return await zod4ToJsonSchema(schema, source, warn)

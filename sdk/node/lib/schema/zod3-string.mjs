@@ -1,5 +1,6 @@
-// The checks of a zod 3 string as JSON Schema. A check after a change of the text (trim, toLowerCase) says nothing certain
-// about the text that comes in, and a JSON Schema that refuses what zod takes would be wrong; so those are left out.
+// The checks of a zod 3 string as JSON Schema. A check after a change of the text (trim, toLowerCase) says nothing
+// certain about the text that comes in, and a JSON Schema that refuses what zod takes would be wrong; so those are
+// left out.
 
 const FORMATS = { email: 'email', url: 'uri', uuid: 'uuid', date: 'date', duration: 'duration' }
 
@@ -31,7 +32,7 @@ export function stringOf(checks) {
 const ipOf = ({ version }) =>
   version === undefined ? { anyOf: [{ format: 'ipv4' }, { format: 'ipv6' }] } : { format: `ip${version}` }
 
-const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+const escapeRegex = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /** A list, as not every check is a pattern. */
 function patternOf(check) {
@@ -40,11 +41,11 @@ function patternOf(check) {
       // A pattern of JSON Schema has no flags; without them it would refuse more.
       return /[ims]/.test(check.regex.flags) ? [] : [check.regex.source]
     case 'startsWith':
-      return [`^${escape(check.value)}`]
+      return [`^${escapeRegex(check.value)}`]
     case 'endsWith':
-      return [`${escape(check.value)}$`]
+      return [`${escapeRegex(check.value)}$`]
     case 'includes':
-      return [escape(check.value)]
+      return [escapeRegex(check.value)]
     default:
       return []
   }

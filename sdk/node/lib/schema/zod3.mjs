@@ -1,4 +1,5 @@
-// zod 3 as JSON Schema, by the structure of its schemas: zod 3 has no converter of its own, and its structure is frozen.
+// zod 3 as JSON Schema, by the structure of its schemas: zod 3 has no converter of its own, and its structure is
+// frozen.
 import { stringOf } from './zod3-string.mjs'
 
 const DEEPEST = 60

@@ -33,7 +33,8 @@ function addCheck(check, json, patterns) {
       json.minLength = json.maxLength = check.length
       break
     case 'string_format':
-      if (check.format !== 'time' && !check.local && check.format in FORMATTED) json.format = SHOWN[check.format] ?? check.format
+      if (check.format !== 'time' && !check.local && check.format in FORMATTED)
+        json.format = SHOWN[check.format] ?? check.format
       if (check.pattern !== undefined && !hasFlags(check)) patterns.push(check.pattern.source)
   }
 }
@@ -41,7 +42,10 @@ function addCheck(check, json, patterns) {
 /** Formats that JSON Schema knows too. */
 const FORMATTED = { email: 1, url: 1, uuid: 1, guid: 1, datetime: 1, date: 1, duration: 1, ipv4: 1, ipv6: 1 }
 
-/** A pattern of JSON Schema has no flags; without them it would refuse more. Formats of zod itself do not depend on them. */
+/**
+ * A pattern of JSON Schema has no flags; without them it would refuse more. Formats of zod itself do not depend on
+ * them.
+ */
 const hasFlags = ({ format, pattern }) => format === 'regex' && pattern !== undefined && /[ims]/.test(pattern.flags)
 
 function trims({ tx }) {

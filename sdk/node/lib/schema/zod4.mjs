@@ -1,5 +1,5 @@
-// zod 4, `zod/v4` inside zod 3.25 and zod mini as JSON Schema, by the project's own zod: it knows its schemas best. What it
-// gets wrong for our purpose (refusing what a handler would get) is put right here.
+// zod 4, `zod/v4` inside zod 3.25 and zod mini as JSON Schema, by the project's own zod: it knows its schemas best.
+// What it gets wrong for our purpose (refusing what a handler would get) is put right here.
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
 import { onlyBeforeChanges } from './zod4-string.mjs'
@@ -17,8 +17,8 @@ export async function zod4ToJsonSchema(schema, source, warn) {
 }
 
 /**
- * Before 4.2 a schema cannot convert itself, and its package has to be found. The copy that the user's file has loaded is
- * the one that knows the descriptions, and loading the other one would cost time and memory.
+ * Before 4.2 a schema cannot convert itself, and its package has to be found. The copy that the user's file has
+ * loaded is the one that knows the descriptions, and loading the other one would cost time and memory.
  */
 async function core(source) {
   const require = createRequire(source)
@@ -31,7 +31,10 @@ async function core(source) {
   }
 }
 
-/** Some schemas cannot be converted, such as `z.record(z.string())` of the zod 3 style. They cost only their own place. */
+/**
+ * Some schemas cannot be converted, such as `z.record(z.string())` of the zod 3 style. They cost only their own
+ * place.
+ */
 function inParts(convert, schema, path, warn, depth) {
   try {
     const json = convert(schema)
@@ -116,7 +119,8 @@ const OPTIONS = {
 const acceptsAnything = (def) => def.coerce === true || def.type === 'catch' || startsWithTransform(def)
 
 /** `z.preprocess` and `z.transform`: a function sees the input first. */
-const startsWithTransform = (def) => def.type === 'transform' || (def.type === 'pipe' && def.in._zod.def.type === 'transform')
+const startsWithTransform = (def) =>
+  def.type === 'transform' || (def.type === 'pipe' && def.in._zod.def.type === 'transform')
 
 function requireMembers(json, shape, names) {
   const required = names.filter((name) => shape[name] !== undefined && !acceptsNothing(shape[name], 0))

@@ -1,4 +1,10 @@
-import type { AdapterDescription, CronAdapter, EventAdapter, StateAdapter, StreamAdapterManager } from '../motia/index.js'
+import type {
+  AdapterDescription,
+  CronAdapter,
+  EventAdapter,
+  StateAdapter,
+  StreamAdapterManager,
+} from '../motia/index.js'
 
 export interface RedisConnection {
   host?: string

@@ -105,8 +105,8 @@ export interface CronAdapter {
 }
 
 /**
- * An adapter that the engine has itself: it is described here and never run here. Its type stands for whichever adapter the
- * config asks for.
+ * An adapter that the engine has itself: it is described here and never run here. Its type stands for whichever
+ * adapter the config asks for.
  */
 export interface AdapterDescription<TOptions = Record<string, any>> {
   readonly adapter: string

@@ -12,8 +12,8 @@ const SEND = Symbol.for('motia.log')
 const LEVELS = ['debug', 'info', 'warn', 'error']
 
 /**
- * A logger for code outside of handlers; inside, `ctx.logger` is the one. In a worker its lines are log lines of the call
- * that runs. Without one, in a user's tests for example, they are printed.
+ * A logger for code outside of handlers; inside, `ctx.logger` is the one. In a worker its lines are log lines of the
+ * call that runs. Without one, in a user's tests for example, they are printed.
  */
 class Logger {
   #fields
@@ -44,7 +44,11 @@ class Logger {
 }
 
 const asFields = (details) =>
-  details !== null && typeof details === 'object' && !(details instanceof Error) ? details : details === undefined ? {} : { details }
+  details !== null && typeof details === 'object' && !(details instanceof Error)
+    ? details
+    : details === undefined
+      ? {}
+      : { details }
 
 /** The base of stream adapters that projects write themselves: what they need not have does nothing. */
 class StreamAdapter {

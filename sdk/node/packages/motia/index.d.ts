@@ -1,7 +1,9 @@
-// The types of Motia for step files. `Handlers` and `FlowContextStateStreams` are filled in by the generated `types.d.ts`;
-// until then every name is there, loosely typed.
+// The types of Motia for step files. `Handlers` and `FlowContextStateStreams` are filled in by the generated
+// `types.d.ts`; until then every name is there, loosely typed.
 
-// ---------------------------------------------------------------------------------------------------------------- schemas
+import type { StreamAdapter } from './adapters.js'
+
+// ------------------------------------------------------------------------------------------------------------- schemas
 
 /** A schema of zod 3, of zod 4 or of another library with Standard Schema. */
 export type ZodInput =
@@ -33,7 +35,7 @@ export type InferSchema<TSchema> = TSchema extends { readonly _zod: { readonly o
       ? TOutput
       : any
 
-// ---------------------------------------------------------------------------------------------------------------- configs
+// ------------------------------------------------------------------------------------------------------------- configs
 
 /** A topic, with how the Workbench shows it. */
 export type Emit = string | { topic: string; label?: string; conditional?: boolean }
@@ -118,7 +120,7 @@ export interface InfrastructureConfig {
   queue: Partial<QueueConfig>
 }
 
-// --------------------------------------------------------------------------------------------------------------- handlers
+// ------------------------------------------------------------------------------------------------------------ handlers
 
 export interface ApiRequest<TBody = unknown> {
   pathParams: Record<string, string>
@@ -140,7 +142,10 @@ export type ApiRouteHandler<TRequestBody = unknown, TResponse = unknown, TEmitDa
   ctx: FlowContext<TEmitData>,
 ) => Promise<TResponse>
 
-export type EventHandler<TInput = any, TEmitData = never> = (input: TInput, ctx: FlowContext<TEmitData>) => Promise<void>
+export type EventHandler<TInput = any, TEmitData = never> = (
+  input: TInput,
+  ctx: FlowContext<TEmitData>,
+) => Promise<void>
 
 export type CronHandler<TEmitData = never> = (ctx: FlowContext<TEmitData>) => Promise<void>
 
@@ -168,7 +173,7 @@ export interface Handlers {
   [stepName: string]: (...args: any[]) => any
 }
 
-// ---------------------------------------------------------------------------------------------------------------- context
+// ------------------------------------------------------------------------------------------------------------- context
 
 export interface FlowContext<TEmitData = never> {
   traceId: string
@@ -245,7 +250,7 @@ export declare class Logger {
 
 export declare const globalLogger: Logger
 
-// ---------------------------------------------------------------------------------------------------------------- streams
+// ------------------------------------------------------------------------------------------------------------- streams
 
 export interface StreamSubscription {
   groupId: string
@@ -274,60 +279,6 @@ export interface StreamAuthConfig<TContext = any> {
   authenticate: (request: StreamAuthRequest) => TContext | null | Promise<TContext | null>
 }
 
-// ----------------------------------------------------------------------------------------------------------- motia.config
-
-export interface AdapterConfig {
-  state?: StateAdapter
-  streams?: StreamAdapterManager
-  events?: EventAdapter
-  cron?: CronAdapter
-}
-
-export interface Config {
-  adapters?: AdapterConfig
-  plugins?: MotiaPluginBuilder[]
-  streamAuth?: StreamAuthConfig
-  /** Gets the project's own express application before the routes. */
-  app?: (app: any) => unknown
-  redis?: { useMemoryServer?: boolean; host?: string; port?: number; username?: string; password?: string; db?: number }
-  [key: string]: unknown
-}
-
-export declare function config<T extends Config>(value: T): T
-export declare function defineConfig<T extends Config>(value: T): T
-
-export interface WorkbenchPlugin {
-  packageName: string
-  componentName?: string
-  label?: string
-  labelIcon?: string
-  position?: 'bottom' | 'top'
-  cssImports?: string[]
-  props?: Record<string, any>
-}
-
-export interface MotiaPlugin {
-  workbench: WorkbenchPlugin[]
-  dirname?: string
-  steps?: string[]
-  onShutdown?: () => void | Promise<void>
-}
-
-export interface MotiaPluginContext {
-  printer: any
-  state: StateAdapter
-  lockedData: any
-  tracerFactory: any
-  eventAdapter: any
-  registerApi(
-    route: { method: ApiRouteMethod; path: string },
-    handler: (req: ApiRequest<any>, ctx: FlowContext<any>) => Promise<any>,
-  ): () => void
-}
-
-export type MotiaPluginBuilder = (context: MotiaPluginContext) => MotiaPlugin | Promise<MotiaPlugin>
-
-// --------------------------------------------------------------------------------------------------------------- adapters
-
+// Interfaces that projects augment stay in this file: `declare module 'motia'` reaches no further.
 export * from './adapters.js'
-import type { CronAdapter, EventAdapter, StateAdapter, StreamAdapter, StreamAdapterManager } from './adapters.js'
+export * from './config.js'

@@ -133,10 +133,10 @@ export class Engine {
 
   #operation({ kind, flags, id, meta, body }) {
     if (kind === KIND.WINDOW && flags & ANSWER) this.#longReplies.granted(id, flags, meta.bytes)
-    else if (kind === KIND.OP && flags & MORE) this.#longOps.begin(kind, 0, id, meta, body)
+    else if (kind === KIND.OP && flags & MORE) this.#longOps.begin(kind, 0, id, meta, body, false)
     else if (kind === KIND.OP) this.#answer(id, meta, body)
     else if (kind === KIND.DATA && !(flags & ANSWER)) {
-      const whole = this.#longOps.data(flags, id, body)
+      const whole = this.#longOps.data(flags, id, body, false)
       if (whole !== undefined) this.#answer(id, whole.meta, whole.body)
     }
   }

@@ -1,5 +1,5 @@
 // The releases of zod that projects have, each installed as a project would have it: as `zod` in its node_modules.
-import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -13,6 +13,7 @@ if (!existsSync(join(MODULES, 'zod-4'))) {
 /** `{z, source}`: a release's `z`, and the path of a file in a project that has it. */
 export async function project(release, entry = 'index.js') {
   const root = mkdtempSync(join(tmpdir(), 'motia-zod-'))
+  process.on('exit', () => rmSync(root, { recursive: true }))
   mkdirSync(join(root, 'node_modules'))
   symlinkSync(join(MODULES, release), join(root, 'node_modules', 'zod'))
   const { z } = await import(pathToFileURL(join(MODULES, release, entry)).href)

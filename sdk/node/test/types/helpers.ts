@@ -6,9 +6,24 @@ import { RedisStateAdapter } from '@motiadev/adapter-redis-state'
 import { RedisStreamAdapterManager } from '@motiadev/adapter-redis-streams'
 import logsPlugin from '@motiadev/plugin-logs/plugin'
 import {
-  type ApiRequest, type ApiResponse, type ApiRouteConfig, type ApiRouteHandler, type BaseStreamItem, type CronHandler, type Emitter,
-  type EventConfig, type EventHandler, type FlowContext, type FlowContextStateStreams, globalLogger, type InternalStateManager,
-  Logger, type MotiaStream, StreamAdapter, type StepHandler, type ZodInput,
+  type ApiRequest,
+  type ApiResponse,
+  type ApiRouteConfig,
+  type ApiRouteHandler,
+  type BaseStreamItem,
+  type CronHandler,
+  type Emitter,
+  type EventConfig,
+  type EventHandler,
+  type FlowContext,
+  type FlowContextStateStreams,
+  globalLogger,
+  type InternalStateManager,
+  Logger,
+  type MotiaStream,
+  StreamAdapter,
+  type StepHandler,
+  type ZodInput,
 } from 'motia'
 import { z } from 'zod'
 import { z as z3 } from 'zod/v3'
@@ -41,7 +56,13 @@ export const loose: StepHandler<typeof annotated> = async (req, { emit }) => {
 const widened = { type: 'event', name: 'E', subscribes: ['a'] }
 export const onWidened: StepHandler<typeof widened> = async (input, { logger }) => logger.info(input.any)
 
-export const generic: EventConfig<typeof inputSchema> = { type: 'event', name: 'E', subscribes: ['a'], emits: [], input: inputSchema }
+export const generic: EventConfig<typeof inputSchema> = {
+  type: 'event',
+  name: 'E',
+  subscribes: ['a'],
+  emits: [],
+  input: inputSchema,
+}
 export const cast: ApiRouteConfig['bodySchema'] = z.object({}) as unknown as ZodInput
 
 // A context of any step goes into a helper that asks for a plain one.
@@ -50,7 +71,10 @@ const helper = async (ctx: FlowContext, emit: Emitter, state: InternalStateManag
   await emit({ topic: 'y', data: 2 })
   return (await state.get('g', 'k')) || []
 }
-export const api2: ApiRouteHandler<{ a: string }, ApiResponse<200, string>, { topic: 't'; data: number }> = async (req, ctx) => {
+export const api2: ApiRouteHandler<{ a: string }, ApiResponse<200, string>, { topic: 't'; data: number }> = async (
+  req,
+  ctx,
+) => {
   await helper(ctx, ctx.emit, ctx.state)
   return { status: 200, body: req.body.a }
 }
@@ -93,7 +117,10 @@ export const full = coreConfig({
   plugins: [plugin, logsPlugin],
   adapters: {
     state: new RedisStateAdapter({
-      host: process.env.REDIS_HOST, port: 6379, ttl: 3600, keyPrefix: 'x:',
+      host: process.env.REDIS_HOST,
+      port: 6379,
+      ttl: 3600,
+      keyPrefix: 'x:',
       socket: { connectTimeout: 1, reconnectStrategy: (retries) => (retries > 20 ? new Error('no') : retries * 50) },
     }),
     streams: new RedisStreamAdapterManager({ url: 'redis://x' }, { keyPrefix: 'y' }),
@@ -103,7 +130,10 @@ export const full = coreConfig({
 })
 export default defineConfig({
   redis: { useMemoryServer: false, host: 'x', port: 1 },
-  streamAuth: { contextSchema: z.object({ id: z.string() }), authenticate: async ({ headers }) => ({ id: String(headers.cookie) }) },
+  streamAuth: {
+    contextSchema: z.object({ id: z.string() }),
+    authenticate: async ({ headers }) => ({ id: String(headers.cookie) }),
+  },
   app: (app) => app.use('/x'),
   streamsFactory: () => new Memory('m'),
 })

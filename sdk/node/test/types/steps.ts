@@ -1,5 +1,14 @@
 // Steps of a project with generated types.
-import type { ApiMiddleware, ApiRouteConfig, CronConfig, EventConfig, Handlers, NoopConfig, StepConfig, StreamConfig } from 'motia'
+import type {
+  ApiMiddleware,
+  ApiRouteConfig,
+  CronConfig,
+  EventConfig,
+  Handlers,
+  NoopConfig,
+  StepConfig,
+  StreamConfig,
+} from 'motia'
 import { z } from 'zod'
 import { z as z3 } from 'zod/v3'
 
@@ -22,7 +31,11 @@ export const config: ApiRouteConfig = {
   emits: ['order.created', { topic: 'order.audit', label: 'Audit', conditional: true }],
   flows: ['orders'],
   bodySchema: z.object({ name: z.string(), qty: z.number() }),
-  responseSchema: { 200: z.object({ ok: z.boolean() }), 400: z3.object({ error: z3.string() }), 404: { type: 'object' } },
+  responseSchema: {
+    200: z.object({ ok: z.boolean() }),
+    400: z3.object({ error: z3.string() }),
+    404: { type: 'object' },
+  },
   middleware: [auth({ required: true })],
   queryParams: [{ name: 'invite', description: 'Invite code' }],
   virtualEmits: ['sent'],
@@ -30,7 +43,10 @@ export const config: ApiRouteConfig = {
   includeFiles: ['../../assets/template.html'],
 }
 
-export const handler: Handlers['CreateOrder'] = async (req, { emit, state, streams, logger, traceId, signal, sync }) => {
+export const handler: Handlers['CreateOrder'] = async (
+  req,
+  { emit, state, streams, logger, traceId, signal, sync },
+) => {
   const { name, qty } = req.body
   if (req.user?.role !== 'admin') return { status: 400, body: { error: name } }
   const total: number = qty * 2
@@ -41,7 +57,8 @@ export const handler: Handlers['CreateOrder'] = async (req, { emit, state, strea
   const again = await streams.order.set('all', item.id, { ...item, status: 'done' })
   await streams.order.send({ groupId: 'all' }, { type: 'typing', data: { who: again.name } })
   const user = await state.get<{ email: string }>('users', '1')
-  for (const order of await state.getGroup('orders')) if (order.createdAt < Date.now()) await state.delete('orders', order.id)
+  for (const order of await state.getGroup('orders'))
+    if (order.createdAt < Date.now()) await state.delete('orders', order.id)
   logger.error('failed', { error: user?.email })
   await fetch('https://example.com', { signal })
   await sync()
@@ -85,13 +102,21 @@ export const configs: StepConfig[] = [
     subscribes: ['order.created'],
     input: z.object({ orderId: z.string() }),
     emits: [],
-    infrastructure: { handler: { ram: 2048, timeout: 60 }, queue: { type: 'fifo', maxRetries: 3, visibilityTimeout: 90 } },
+    infrastructure: {
+      handler: { ram: 2048, timeout: 60 },
+      queue: { type: 'fifo', maxRetries: 3, visibilityTimeout: 90 },
+    },
   },
   { type: 'cron', name: 'Daily', cron: '0 9 * * *', emits: ['report'], timezone: 'Europe/Prague' },
   { type: 'noop', name: 'Manual', virtualEmits: [{ topic: 'ok', label: 'Approved' }], virtualSubscribes: [] },
 ]
 
-export const event: EventConfig = { type: 'event', name: 'E', subscribes: [], input: { type: 'object', properties: {} } }
+export const event: EventConfig = {
+  type: 'event',
+  name: 'E',
+  subscribes: [],
+  input: { type: 'object', properties: {} },
+}
 export const cron: CronConfig = { type: 'cron', name: 'C', cron: '0 0 * * * *' }
 export const noop: NoopConfig = { type: 'noop', name: 'N', virtualEmits: ['a'], virtualSubscribes: ['b'] }
 

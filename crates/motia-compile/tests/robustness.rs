@@ -1,0 +1,83 @@
+//! Whatever is in a file, the compiler says what is wrong with it or compiles it.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod support;
+
+use motia_compile::Compiler;
+use proptest::prelude::*;
+use support::Project;
+
+/// Sources that use most of the dialect, to be cut and mixed.
+const SEEDS: [&str; 6] = [
+    "import d, { a as b, type T } from './lib'\nimport * as ns from 'old'\nexport { x as 'a b' } from './lib'\nexport * from 'old'\nconst { default: q, ...rest } = d as any\nexport const handler = async (req: Request) => { await import('old'); return (d as any).default?.x ?? ns.default.y }",
+    "enum E { A = 1, B = A << 2 }\nnamespace N { export const x = 1 }\n@dec class C<T> extends B { constructor(private a: T, @p public b?: string) { super() } #z = 1; static { this.y = 2 } declare d: number }\nexport = N",
+    "module.exports = { a, __dirname }\nexports.b = require('./lib'), require.resolve('old')\nif (require.main === module) with (x) return\nimport z from './lib'\nexport default class {}",
+    "using a = b; await using c = d\nfor await (const x of y) label: while (1) { continue label }\nimport.meta.url; import.meta\nconst f = <T,>(x: T): x is T => x!\nlet v = <any>f satisfies object",
+    "export const page = <div {...a} b='c'>{`t${x}`}</div>\nexport type { T } from './lib'\nimport lib = require('./lib')\nexport import q = lib.x\ndeclare module 'motia' { interface A {} }",
+    "\u{feff}#!/usr/bin/env node\n'use strict'\nvar a = /[/]\\/(?<n>x)/v, b = 0x1n, c = `a${`b${1}`}`, é = '\u{2028}'\nlabel: { break label }\nasync function* g() { yield* await a?.[b]?.(...c) }\nObject.defineProperty(exports, 'x', { get() {} })",
+];
+
+fn compile(compiler: &mut Compiler, project: &Project, source: &str, extension: &str) {
+    let path = format!("steps/a.step.{extension}");
+    project.write(&path, source);
+    let generation = compiler.compile(&project.entries()).unwrap();
+    for (_, diagnostic) in &generation.failed {
+        let rendered = diagnostic.render(true);
+        assert!(!rendered.contains("the compiler failed"), "{rendered}\n--- source\n{source}");
+    }
+    project.remove(&path);
+}
+
+fn project() -> Project {
+    Project::new(&[
+        ("steps/lib.ts", "export const a = 1, x = 2\nexport type T = 1\nexport default {}"),
+        ("node_modules/old/index.js", "exports.y = 1"),
+    ])
+}
+
+#[test]
+fn every_prefix_of_a_source_is_survived() {
+    let project = project();
+    let mut compiler = project.compiler();
+    for seed in SEEDS {
+        for (end, _) in seed.char_indices().step_by(3) {
+            compile(&mut compiler, &project, &seed[..end], "ts");
+        }
+        compile(&mut compiler, &project, seed, "ts");
+        compile(&mut compiler, &project, seed, "js");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mixed_sources_are_survived(
+        pieces in prop::collection::vec((0..SEEDS.len(), any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..5),
+        noise in "[\\PC\n]{0,12}",
+        extension in prop::sample::select(vec!["ts", "js", "mjs", "cjs"]),
+    ) {
+        let project = project();
+        let mut compiler = project.compiler();
+        let mut source = String::new();
+        for (seed, from, length) in pieces {
+            let characters: Vec<char> = SEEDS[seed].chars().collect();
+            let from = from.index(characters.len());
+            let length = length.index(characters.len() - from) + 1;
+            source.extend(&characters[from..from + length]);
+            source += &noise;
+        }
+        compile(&mut compiler, &project, &source, extension);
+    }
+}
+
+#[test]
+fn deep_nesting_is_survived() {
+    let project = project();
+    let mut compiler = project.compiler();
+    for (open, close) in [("[", "]"), ("(", ")"), ("{ a: ", " }"), ("() => ", "")] {
+        let source = format!("export const x = {}1{}", open.repeat(2000), close.repeat(2000));
+        compile(&mut compiler, &project, &source, "ts");
+    }
+}

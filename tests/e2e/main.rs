@@ -1,0 +1,17 @@
+//! End to end: the real binary, real workers, real sockets.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `support` | a project in a folder of its own, the engine that runs it, a client |
+//! | `first_steps` | what a new user does first |
+//! | `requests` | what comes in, what goes out |
+//! | `events` | emits, deliveries, retries, ticks |
+//! | `reload` | `motia dev` while files change |
+//! | `faults` | killed workers, killed engines, bad files |
+
+mod events;
+mod faults;
+mod first_steps;
+mod reload;
+mod requests;
+mod support;

@@ -1,0 +1,251 @@
+//! A project in a folder of its own, the engine that runs it, and a client.
+
+pub(crate) mod http;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub(crate) use http::{Answer, Client};
+
+/// Longer than anything takes on a busy machine; a test that gets there has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A project in a temporary folder.
+pub(crate) struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    /// A project of these files.
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let project = Self { folder: tempfile::tempdir().expect("a folder") };
+        for (path, content) in files {
+            project.write(path, content);
+        }
+        project
+    }
+
+    /// A copy of an example.
+    pub(crate) fn example(name: &str) -> Self {
+        let project = Self::new(&[]);
+        copy(&examples().join(name), project.path());
+        project
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, path: &str, content: &str) {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        fs::write(path, content).expect("written");
+    }
+
+    pub(crate) fn remove(&self, path: &str) {
+        fs::remove_file(self.path().join(path)).expect("removed");
+    }
+
+    /// `motia dev` on a free port; returns once it is ready.
+    pub(crate) fn dev(&self) -> Engine {
+        self.run(&["dev", "--port", "0"])
+    }
+
+    /// `motia start` on a free port; returns once it is ready.
+    pub(crate) fn start(&self) -> Engine {
+        self.run(&["start", "--port", "0", "--host", "127.0.0.1"])
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Engine {
+        let mut engine = self.launch(arguments, &[]);
+        let ready = engine.wait_for("http://");
+        engine.port = ready.split("http://").nth(1).and_then(port_of).expect("a port in the ready line");
+        engine
+    }
+
+    /// Starts the binary without waiting for anything.
+    pub(crate) fn launch(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_motia"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_remove("PORT")
+            .env_remove("HOST")
+            .env_remove("LOG_LEVEL")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let lines = Arc::new(Lines::default());
+        let stdout = child.stdout.take().expect("piped");
+        let stderr = child.stderr.take().expect("piped");
+        Lines::read(&lines, stdout);
+        Lines::read(&lines, stderr);
+        Engine { child, lines, port: 0 }
+    }
+}
+
+fn port_of(url: &str) -> Option<u16> {
+    let digits = url.split_once(':')?.1;
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn examples() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("the example is there") {
+        let entry = entry.expect("readable");
+        let name = entry.file_name();
+        if name == ".motia" {
+            continue;
+        }
+        let target = to.join(&name);
+        if name == "node_modules" {
+            std::os::unix::fs::symlink(entry.path(), target).expect("linked");
+        } else if entry.file_type().expect("a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}
+
+/// A running engine. Killed when it is dropped.
+pub(crate) struct Engine {
+    child: Child,
+    lines: Arc<Lines>,
+    pub(crate) port: u16,
+}
+
+impl Engine {
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.port)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.client().request("GET", path, &[], b"")
+    }
+
+    pub(crate) fn post(&self, path: &str, json: &str) -> Answer {
+        self.client().request("POST", path, &[("content-type", "application/json")], json.as_bytes())
+    }
+
+    /// Waits for a line that contains a text, and returns it. Lines before the last [`Engine::mark`] do not count.
+    pub(crate) fn wait_for(&self, text: &str) -> String {
+        self.lines.wait_for(text).unwrap_or_else(|| panic!("no line contains {text:?} in\n{}", self.output()))
+    }
+
+    /// From here on, only lines to come count.
+    pub(crate) fn mark(&self) {
+        let mut state = self.lines.state.lock().expect("lines");
+        state.seen = state.all.len();
+    }
+
+    /// Everything that it printed so far.
+    pub(crate) fn output(&self) -> String {
+        self.lines.state.lock().expect("lines").all.join("\n")
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The worker that serves, as the admin API knows it.
+    pub(crate) fn worker_pid(&self) -> i32 {
+        let health = self.get("/__motia/health").json();
+        i32::try_from(health["workers"]["node"].as_i64().expect("a worker serves")).expect("a pid")
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        send_signal(i64::from(self.pid()), signal);
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> (std::process::ExitStatus, String) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("waited") {
+                // The last lines may still be in the pipe.
+                thread::sleep(Duration::from_millis(50));
+                return (status, self.output());
+            }
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.output());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- the engine printed\n{}\n---", self.output());
+        }
+    }
+}
+
+pub(crate) fn send_signal(pid: i64, signal: &str) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().expect("kill runs");
+    assert!(sent.success(), "kill -{signal} {pid}");
+}
+
+/// Waits until something holds.
+pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "never: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// What a process printed.
+#[derive(Default)]
+struct Lines {
+    state: Mutex<LinesState>,
+    more: Condvar,
+}
+
+#[derive(Default)]
+struct LinesState {
+    all: Vec<String>,
+    /// Lines before this one do not count any more.
+    seen: usize,
+}
+
+impl Lines {
+    fn read(lines: &Arc<Self>, stream: impl std::io::Read + Send + 'static) {
+        let lines = Arc::clone(lines);
+        thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                lines.state.lock().expect("lines").all.push(line);
+                lines.more.notify_all();
+            }
+        });
+    }
+
+    fn wait_for(&self, text: &str) -> Option<String> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.state.lock().expect("lines");
+        loop {
+            if let Some(line) = state.all.iter().skip(state.seen).find(|line| line.contains(text)) {
+                return Some(line.clone());
+            }
+            let left = deadline.checked_duration_since(Instant::now())?;
+            state = self.more.wait_timeout(state, left).expect("lines").0;
+        }
+    }
+}
