@@ -24,7 +24,8 @@ const connection = new Connection(fd, {
   call: (id, meta, body, borrowed) => calls.start(id, meta, body, borrowed),
   aborted: (id) => calls.aborted(id),
   cancel: (id, reason) => calls.cancel(id, reason),
-  stop: () => calls.stop(() => connection.close(() => process.exit(0))),
+  // The process ends by itself once nothing is left to do. The engine does not wait for ever.
+  stop: () => calls.stop(() => connection.rest()),
   end: (error) => {
     if (error === undefined) process.exit(0)
     process.stderr.write(`motia worker: the connection to the engine broke: ${error.message}\n`)

@@ -40,6 +40,7 @@ pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
         stars: reader.stars,
         type_names,
         computed_imports: reader.computed_imports,
+        undeclared_exports: reader.undeclared_exports,
     }
 }
 
@@ -101,6 +102,7 @@ struct Reader<'s> {
     exports: Vec<Export>,
     stars: Vec<usize>,
     computed_imports: Vec<Range<usize>>,
+    undeclared_exports: Vec<(String, Range<usize>)>,
 }
 
 impl<'s> Reader<'s> {
@@ -119,6 +121,7 @@ impl<'s> Reader<'s> {
             exports: Vec::new(),
             stars: Vec::new(),
             computed_imports: Vec::new(),
+            undeclared_exports: Vec::new(),
         }
     }
 
@@ -190,6 +193,9 @@ impl<'s> Reader<'s> {
                             ModuleExportName::IdentifierReference(local) => Some(local),
                             _ => None,
                         };
+                        if let Some(local) = local.filter(|local| is_unbound(self.scoping, local)) {
+                            self.undeclared_exports.push((local.name.to_string(), range(local.span)));
+                        }
                         exports.push((specifier.exported.name().to_string(), origin(local), specifier.span));
                     }
                 }

@@ -19,6 +19,9 @@ use crate::links::Links;
 use crate::parallel;
 use crate::shim::{Shim, Wanted, helper_output, quote};
 
+/// Our version, and a hash of our code: see the build script.
+const COMPILER: &str = env!("MOTIA_COMPILER");
+
 pub(crate) struct Build<'a> {
     config: &'a Config,
     graph: &'a Graph,
@@ -62,7 +65,7 @@ impl<'a> Build<'a> {
     /// anew when a package or a setting changes.
     pub(crate) fn state<'p>(root: &Path, files: impl Iterator<Item = &'p PathBuf>) -> Vec<u8> {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(env!("CARGO_PKG_VERSION").as_bytes()).update(root.as_os_str().as_encoded_bytes());
+        hasher.update(COMPILER.as_bytes()).update(root.as_os_str().as_encoded_bytes());
         for file in files {
             hasher.update(file.as_os_str().as_encoded_bytes()).update(&[0]);
             hasher.update(blake3::hash(&fs::read(file).unwrap_or_default()).as_bytes());
@@ -154,7 +157,7 @@ impl<'a> Build<'a> {
         let file = &self.graph.files[id];
         let links = &self.linked[id].links;
         let mut hasher = blake3::Hasher::new();
-        hasher.update(env!("CARGO_PKG_VERSION").as_bytes());
+        hasher.update(COMPILER.as_bytes());
         hasher.update(file.path.as_os_str().as_encoded_bytes());
         hasher.update(self.config.sdk.interop.as_os_str().as_encoded_bytes());
         hasher.update(file.content.as_bytes());

@@ -56,7 +56,8 @@ pub struct Generation {
     pub failed: Vec<(SourcePath, Diagnostic)>,
     /// What was passed over.
     pub warnings: Vec<Diagnostic>,
-    /// Every file outside of `node_modules` whose change matters, and some that would matter if they came to be.
+    /// Every file whose change matters, by real path: sources, settings, the manifests of packages. Also where files
+    /// that were not found would have to be.
     pub inputs: BTreeSet<PathBuf>,
     _held: Arc<Held>,
 }
@@ -138,7 +139,8 @@ impl Compiler {
         })
     }
 
-    /// Removes the generations that no [`Generation`] of any process holds, except those to be kept.
+    /// Removes the generations that no [`Generation`] and no compiler of any process holds, except those to be kept. A
+    /// compiler holds the last that it made.
     pub fn prune(&self, keep: &[GenerationHash]) -> Result<(), Error> {
         self.generations.prune(keep)
     }

@@ -162,7 +162,7 @@ impl Resolver {
             return Target::Native;
         }
         if !is_bare(specifier) {
-            return self.in_project(folder, specifier, mode).unwrap_or_else(|error| missing(specifier, &error));
+            return self.in_project(folder, specifier, mode).unwrap_or_else(|error| missing(folder, specifier, &error));
         }
         match self.package(folder, specifier, mode) {
             Err(ResolveError::Builtin { .. }) => Target::Native,
@@ -175,7 +175,7 @@ impl Resolver {
                     // The first error is about what is installed, which is what the user can change.
                     let found = found.err();
                     self.in_project(folder, specifier, mode)
-                        .unwrap_or_else(|error| missing(specifier, found.as_ref().unwrap_or(&error)))
+                        .unwrap_or_else(|error| missing(folder, specifier, found.as_ref().unwrap_or(&error)))
                 })
             }
         }
@@ -190,11 +190,13 @@ impl Resolver {
         let resolution = resolver.resolve(folder, specifier)?;
         let path = resolution.path().to_path_buf();
         // A package without a manifest of its own does not belong to the project's.
-        let manifest =
-            resolution.package_json().map(|manifest| manifest.path()).filter(|manifest| is_installed(manifest));
+        let manifest = resolution
+            .package_json()
+            .map(|manifest| manifest.path())
+            .filter(|manifest| is_installed(&self.root, manifest));
         let stated = resolution.module_type().filter(|_| manifest.is_some() || !has_extension(&path, "js"));
         let manifest = manifest.map(Path::to_path_buf);
-        if !is_installed(&path) {
+        if !is_installed(&self.root, &path) {
             return Ok(self.local(path));
         }
         self.manifests.extend(manifest);
@@ -230,9 +232,12 @@ impl Resolver {
             Mode::Require => &self.project_require,
         };
         let path = resolver.resolve(folder, specifier)?.into_path_buf();
-        if is_installed(&path) {
-            // A path into `node_modules`: what lies there is Node's to load.
-            return self.package(folder, &path.to_string_lossy(), mode);
+        if is_installed(&self.root, &path) {
+            // What lies in `node_modules` is Node's to load, but not by the name that led us there.
+            return self.package(folder, &path.to_string_lossy(), mode).map(|target| match target {
+                Target::Package(package) => Target::Package(Package { bare: false, ..package }),
+                other => other,
+            });
         }
         Ok(self.local(path))
     }
@@ -287,17 +292,22 @@ fn is_bare(specifier: &str) -> bool {
     !(specifier.starts_with('.') || specifier.starts_with('/') || specifier.starts_with("file:"))
 }
 
-pub(crate) fn is_installed(path: &Path) -> bool {
-    path.components().any(|component| component.as_os_str() == "node_modules")
+/// Whether a file is a package's and not the project's own. The project itself may lie in a `node_modules`.
+pub(crate) fn is_installed(root: &Path, path: &Path) -> bool {
+    path.strip_prefix(root).unwrap_or(path).components().any(|component| component.as_os_str() == "node_modules")
 }
 
-fn missing(specifier: &str, error: &ResolveError) -> Target {
+fn missing(folder: &Path, specifier: &str, error: &ResolveError) -> Target {
     Target::Missing(match error {
         ResolveError::NotFound(_) | ResolveError::MatchedAliasNotFound(..) | ResolveError::ExtensionAlias(..) => {
-            if is_bare(specifier) && !specifier.starts_with('#') {
-                Missing::Package(package_name(specifier).to_owned())
-            } else {
-                Missing::File
+            if !is_bare(specifier) || specifier.starts_with('#') {
+                return Target::Missing(Missing::File);
+            }
+            let name = package_name(specifier);
+            let installed = folder.ancestors().map(|folder| folder.join("node_modules").join(name));
+            match installed.into_iter().find(|package| package.is_dir()) {
+                Some(package) => Missing::Broken(format!("{} is installed, but that is not in it", package.display())),
+                None => Missing::Package(name.to_owned()),
             }
         }
         other => Missing::Broken(other.to_string()),

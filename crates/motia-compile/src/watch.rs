@@ -16,6 +16,7 @@ use notify::event::{EventKind, ModifyKind, RenameMode};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 
 use crate::Error;
+use crate::resolve::is_installed;
 
 /// Folders that hold nothing of the project's own. Those whose name begins with a dot are ignored too.
 const IGNORED: [&str; 3] = ["node_modules", "python_modules", "__pycache__"];
@@ -72,8 +73,13 @@ impl Watcher {
             // Nobody listens any more once the watcher is dropped.
             let _ = events.send(Message::Event(event));
         });
-        let mut tree =
-            Tree { root: root.clone(), motia_dir, system: system.map_err(failed)?, outside: BTreeSet::new() };
+        let mut tree = Tree {
+            root: root.clone(),
+            motia_dir,
+            system: system.map_err(failed)?,
+            outside: BTreeSet::new(),
+            watched: BTreeSet::new(),
+        };
         let mode = if WATCHES_TREES { RecursiveMode::Recursive } else { RecursiveMode::NonRecursive };
         tree.system.watch(&root, mode).map_err(failed)?;
         let mut errors = Vec::new();
@@ -111,6 +117,8 @@ struct Tree {
     system: RecommendedWatcher,
     /// Files that are not in the root.
     outside: BTreeSet<PathBuf>,
+    /// The real paths of the folders of the root that were ever watched one by one.
+    watched: BTreeSet<PathBuf>,
 }
 
 impl Tree {
@@ -166,6 +174,8 @@ impl Tree {
                 self.add(&path, &mut changes.errors);
                 files_in(&path, &mut changes.paths);
             }
+            // Inputs are known by their real paths.
+            changes.paths.extend(fs::canonicalize(&path));
             changes.paths.insert(path);
         }
     }
@@ -195,9 +205,10 @@ impl Tree {
         while let Some(folder) = folders.pop() {
             let inside = folder.strip_prefix(&self.root).unwrap_or(&folder);
             let Ok(real) = fs::canonicalize(&folder) else { continue };
-            if self.is_ignored_in_root(inside) || real.starts_with(&self.motia_dir) || !seen.insert(real) {
+            if self.is_ignored_in_root(inside) || real.starts_with(&self.motia_dir) || !seen.insert(real.clone()) {
                 continue;
             }
+            self.watched.insert(real);
             if let Err(error) = self.system.watch(&folder, RecursiveMode::NonRecursive) {
                 // It may be gone already.
                 if folder.exists() {
@@ -211,7 +222,7 @@ impl Tree {
     }
 
     fn watch_outside(&mut self, inputs: BTreeSet<PathBuf>, errors: &mut Vec<String>) {
-        let is_outside = |path: &PathBuf| !path.starts_with(&self.root) && !crate::resolve::is_installed(path);
+        let is_outside = |path: &PathBuf| !path.starts_with(&self.root) && !is_installed(&self.root, path);
         let outside: BTreeSet<PathBuf> = inputs.into_iter().filter(is_outside).collect();
         let folders = |files: &BTreeSet<PathBuf>| -> BTreeSet<PathBuf> {
             files.iter().filter_map(|file| file.parent().map(Path::to_path_buf)).collect()
@@ -222,6 +233,10 @@ impl Tree {
             let _ = self.system.unwatch(folder);
         }
         for folder in now.difference(&before) {
+            // One that a link of the root leads to is watched by that name already.
+            if !fs::canonicalize(folder).is_ok_and(|real| !self.watched.contains(&real)) {
+                continue;
+            }
             // The folder, not the file: editors save by putting a new file in the old one's place.
             if let Err(error) = self.system.watch(folder, RecursiveMode::NonRecursive) {
                 errors.push(format!("cannot watch {}: {error}", folder.display()));

@@ -55,6 +55,10 @@ said! {
         "node_modules/pkg/package.json": r#"{ "exports": { ".": "./index.js" } }"#,
         "node_modules/pkg/inner.js": "",
     }
+    a_file_that_a_package_does_not_have {
+        "steps/a.step.ts": "import x from 'pkg/inner'\nexport const result = x",
+        "node_modules/pkg/index.js": "",
+    }
     a_package_of_typescript {
         "steps/a.step.ts": "import x from 'pkg'\nexport const result = x",
         "node_modules/pkg/package.json": r#"{ "main": "./index.ts" }"#,
@@ -65,6 +69,7 @@ said! {
         "steps/a.step.ts": "import { creat } from '../lib/store'\nexport const result = creat()",
         "lib/store.ts": "export const create = () => 1\nexport interface Pet {}",
     }
+    an_export_that_is_not_declared { "steps/a.step.ts": "const handle = () => {}\nexport { handler }" }
     a_json_file_with_an_error { "steps/a.step.ts": "import x from '../x.json'\nexport const result = x", "x.json": "{\n  \"a\": 1,\n  oops\n}" }
     a_require_of_top_level_await {
         "steps/a.step.js": "const { x } = require('../lib/x')\nmodule.exports = { x }",

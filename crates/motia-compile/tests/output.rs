@@ -6,22 +6,31 @@ mod support;
 
 use support::Project;
 
-/// The compiled files of a project, the generated ones among them.
+/// The compiled files of a project, and the generated ones that they name. Those are called by hashes of paths, which
+/// differ on each machine, so they are numbered here.
 fn written(files: &[(&str, &str)], outputs: &[&str]) -> String {
     let project = Project::new(files);
     let generation = project.compile();
     assert!(generation.failed.is_empty(), "{:?}", generation.failed);
-    let mut shims: Vec<String> = std::fs::read_dir(generation.dir.join("__shims"))
-        .into_iter()
-        .flatten()
-        .map(|entry| format!("__shims/{}", entry.unwrap().file_name().to_string_lossy()))
-        .collect();
-    shims.sort();
-    let mut out = String::new();
-    for output in outputs.iter().map(ToString::to_string).chain(shims) {
-        out += &format!("// {output}\n{}\n", project.code(&generation, &output));
+    let mut all: Vec<String> = outputs.iter().map(ToString::to_string).collect();
+    let mut text = String::new();
+    let mut next = 0;
+    while let Some(output) = all.get(next).cloned() {
+        next += 1;
+        let code = project.code(&generation, &output);
+        for (start, _) in code.match_indices("__shims/") {
+            let shim = code[start..].split('"').next().unwrap().to_owned();
+            if !all.contains(&shim) {
+                all.push(shim);
+            }
+        }
+        text += &format!("// {output}\n{code}\n");
     }
-    out
+    for (number, shim) in all.iter().filter(|output| output.starts_with("__shims/")).enumerate() {
+        let (_, extension) = shim.rsplit_once('.').unwrap();
+        text = text.replace(shim.as_str(), &format!("__shims/{}.{extension}", number + 1));
+    }
+    text
 }
 
 macro_rules! outputs {

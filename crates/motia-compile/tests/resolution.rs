@@ -71,6 +71,12 @@ projects! {
         "../node_modules/esm/index.mjs": "export const w = 'esm'",
         "../node_modules/esm/package.json": r#"{ "exports": "./index.mjs" }"#,
     } => r#"["above","esm"]"#;
+    aliases_and_paths_into_node_modules {
+        "steps/a.step.ts": "import { v } from '@vendor/thing'\nimport { w } from '../node_modules/esm/index.mjs'\nconst r = require('@vendor/thing')\nexport const result = [v, w, r.v, (await import('@vendor/thing')).v]",
+        "tsconfig.json": r#"{ "compilerOptions": { "paths": { "@vendor/*": ["./node_modules/pkg/*"] } } }"#,
+        "node_modules/pkg/thing.js": "exports.v = 'v'",
+        "node_modules/esm/index.mjs": "export const w = 'w'",
+    } => r#"["v","w","v","v"]"#;
     files_outside_the_root {
         "steps/a.step.ts": "import { s } from '../../shared/s'\nimport { t } from '../../shared/sub/s'\nexport const result = [s, t]",
         "../shared/s.ts": "import { v } from 'pkg'\nexport const s: string = v + __dirname.split('/').pop()",

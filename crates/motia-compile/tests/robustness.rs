@@ -1,10 +1,16 @@
-//! Whatever is in a file, the compiler says what is wrong with it or compiles it.
+//! Whatever is in a file, the compiler says what is wrong with it or gives code that Node can parse.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 
-use motia_compile::Compiler;
+use std::fs;
+
+use motia_compile::{Compiler, Generation};
+use oxc::allocator::Allocator;
+use oxc::parser::Parser;
+use oxc::semantic::SemanticBuilder;
+use oxc::span::SourceType;
 use proptest::prelude::*;
 use support::Project;
 
@@ -18,7 +24,7 @@ const SEEDS: [&str; 6] = [
     "\u{feff}#!/usr/bin/env node\n'use strict'\nvar a = /[/]\\/(?<n>x)/v, b = 0x1n, c = `a${`b${1}`}`, é = '\u{2028}'\nlabel: { break label }\nasync function* g() { yield* await a?.[b]?.(...c) }\nObject.defineProperty(exports, 'x', { get() {} })",
 ];
 
-fn compile(compiler: &mut Compiler, project: &Project, source: &str, extension: &str) {
+fn survive(compiler: &mut Compiler, project: &Project, source: &str, extension: &str) -> Generation {
     let path = format!("steps/a.step.{extension}");
     project.write(&path, source);
     let generation = compiler.compile(&project.entries()).unwrap();
@@ -27,6 +33,25 @@ fn compile(compiler: &mut Compiler, project: &Project, source: &str, extension: 
         assert!(!rendered.contains("the compiler failed"), "{rendered}\n--- source\n{source}");
     }
     project.remove(&path);
+    generation
+}
+
+fn compile(compiler: &mut Compiler, project: &Project, source: &str, extension: &str) {
+    let generation = survive(compiler, project, source, extension);
+    for module in generation.modules.values() {
+        let code = fs::read_to_string(module).unwrap();
+        let kind = if module.extension().is_some_and(|extension| extension == "mjs") {
+            SourceType::mjs()
+        } else {
+            SourceType::cjs()
+        };
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, &code, kind).parse();
+        let checked = SemanticBuilder::new_compiler().with_check_syntax_error(true).build(&parsed.program);
+        for error in parsed.diagnostics.iter().chain(checked.diagnostics.iter()) {
+            panic!("{error}\n--- source ({extension})\n{source}\n--- code\n{code}");
+        }
+    }
 }
 
 fn project() -> Project {
@@ -50,7 +75,7 @@ fn every_prefix_of_a_source_is_survived() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn mixed_sources_are_survived(
@@ -76,8 +101,10 @@ proptest! {
 fn deep_nesting_is_survived() {
     let project = project();
     let mut compiler = project.compiler();
+    // Parsing the output would need as much stack as the compiler takes.
     for (open, close) in [("[", "]"), ("(", ")"), ("{ a: ", " }"), ("() => ", "")] {
         let source = format!("export const x = {}1{}", open.repeat(2000), close.repeat(2000));
-        compile(&mut compiler, &project, &source, "ts");
+        let generation = survive(&mut compiler, &project, &source, "ts");
+        assert_eq!(generation.modules.len(), 1);
     }
 }

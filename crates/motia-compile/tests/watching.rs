@@ -24,7 +24,10 @@ struct Watched {
 
 impl Watched {
     fn new(files: &[(&str, &str)]) -> Self {
-        let project = Project::new(files);
+        Self::around(Project::new(files))
+    }
+
+    fn around(project: Project) -> Self {
         let (tell, changes) = mpsc::channel();
         let watcher = Watcher::new(&project.root, &project.root.join("engine"), move |changes| {
             let _ = tell.send(changes);
@@ -164,6 +167,21 @@ fn inputs_outside_of_the_root_are_watched() {
     std::thread::sleep(SHORT);
     fs::write(&shared, "3").unwrap();
     watched.silent();
+}
+
+#[test]
+fn what_links_lead_to_is_watched() {
+    let project = Project::new(&[("steps/a.step.ts", "1"), ("../shared/s.ts", "1")]);
+    let shared = project.outside().join("shared");
+    std::os::unix::fs::symlink(&shared, project.root.join("steps/linked")).unwrap();
+    let watched = Watched::around(project);
+    watched.watcher.watch_outside(&BTreeSet::from([shared.join("s.ts")]));
+    std::thread::sleep(SHORT);
+    fs::write(shared.join("s.ts"), "2").unwrap();
+    let seen = watched.until("steps/linked/s.ts");
+    assert!(seen.contains(&*shared.join("s.ts").to_string_lossy()), "{seen:?}");
+    fs::write(shared.join("new.step.ts"), "1").unwrap();
+    watched.until("steps/linked/new.step.ts");
 }
 
 #[test]

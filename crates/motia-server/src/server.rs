@@ -21,7 +21,7 @@ const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
 /// How much of what a client still sends is read after an answer that ends the connection, and for how long.
-const LINGER_BYTES: usize = 1 << 20;
+const LINGER_BYTES: usize = 8 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How many ports `dev` tries after the one that is taken.
 const NEXT_PORTS: u16 = 10;

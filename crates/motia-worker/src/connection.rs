@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::frame::{ANSWER, Kind};
 use crate::host::Host;
 use crate::message::{CallKind, HandlerError, Hello, LoadFile, ResultMeta, write_call};
-use receive::Receiving;
+use receive::{Operations, Receiving};
 use send::{Outbox, Sending};
 
 /// A handle on a worker's connection.
@@ -59,6 +59,7 @@ struct State<H: Host> {
     sending: HashMap<(bool, u32), Sending>,
     /// Their messages whose bodies have not come whole.
     receiving: HashMap<(bool, u32), Receiving>,
+    operations: Operations,
     ended: bool,
 }
 
@@ -231,6 +232,7 @@ impl<H: Host> Connection<H> {
             calls: HashMap::new(),
             sending: HashMap::new(),
             receiving: HashMap::new(),
+            operations: Operations::default(),
             ended: false,
         };
         let shared = Arc::new(Shared {

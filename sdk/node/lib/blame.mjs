@@ -27,6 +27,9 @@ export function watchProcess(connection, log) {
     if (call !== undefined && !call.over) call.fail(error)
   })
 
+  // Comes before an exit that nobody asked for by `process.exit`, and before that alone.
+  process.on('beforeExit', () => connection.leave())
+
   process.on('exit', (code) => {
     const waiting = connection.take()
     if (waiting === null) return

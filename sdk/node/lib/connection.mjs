@@ -19,6 +19,7 @@ export class Connection {
   #replies = new Map()
   #lastId = 0
   #open = true
+  #resting = false
   #on
 
   /**
@@ -52,6 +53,7 @@ export class Connection {
     do id = this.#lastId = (this.#lastId + 1) >>> 0
     while (id === 0 || this.#replies.has(id))
     this.#replies.set(id, replied)
+    if (this.#resting) this.#socket.ref()
     this.#outgoing.send(KIND.OP, 0, id, text, body)
   }
 
@@ -70,11 +72,18 @@ export class Connection {
     this.#outbox.flush()
   }
 
-  /** Sends what waits and calls `done` when the system has all of it. */
-  close(done) {
-    this.#outbox.flush()
+  /**
+   * From now on the connection alone does not keep the process alive: what user code left behind (promises, timers)
+   * still does, and each of its operations until it is answered.
+   */
+  rest() {
+    this.#resting = true
+    if (this.#replies.size === 0) this.#socket.unref()
+  }
+
+  /** The process is about to end by itself: nothing is left to do, and nothing is left to say. */
+  leave() {
     this.#open = false
-    this.#socket.end(done)
   }
 
   /** What waits to be sent, for a process that dies now: null if that would fall into the middle of a frame. */
@@ -147,6 +156,7 @@ export class Connection {
     this.#replies.delete(id)
     // The engine may refuse before it has the whole body.
     this.#outgoing.abort(id, 0)
+    if (this.#resting && this.#replies.size === 0) this.#socket.unref()
     replied(error, body)
   }
 }

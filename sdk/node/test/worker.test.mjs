@@ -169,6 +169,30 @@ test('STOP waits for the calls that run', () =>
     },
   ))
 
+test('STOP waits for what a call left behind, and its operations are late ones', () =>
+  withEngine(
+    {
+      files: {
+        'late.mjs': step(`(req, { emit }) => {
+          setTimeout(async () => { await emit({ topic: 'late', data: 1 }); await emit({ topic: 'later', data: 2 }) }, 150)
+          return { status: 200 }
+        }`),
+      },
+    },
+    async (engine) => {
+      await engine.load('late.mjs')
+      const id = engine.start('late.mjs')
+      engine.send(KIND.STOP, 0, 0)
+      await engine.result(id)
+      for (const topic of ['late', 'later']) {
+        const late = await engine.frame(({ kind, meta }) => kind === KIND.OP && meta.topic === topic)
+        assert.equal(late.meta.step, 'late.mjs')
+        engine.send(KIND.REPLY, 0, late.id)
+      }
+      assert.deepEqual(await engine.exit, { code: 0, signal: null })
+    },
+  ))
+
 test('STOP waits until a long result is out', () =>
   withEngine({ files: { 'long.mjs': step(`() => ({ status: 200, body: 'x'.repeat(3e6) })`) } }, async (engine) => {
     await engine.load('long.mjs')

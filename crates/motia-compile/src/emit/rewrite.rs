@@ -2,14 +2,16 @@
 //! uses what it imported.
 
 use std::collections::HashMap;
+use std::mem;
 use std::path::Path;
 
-use oxc::allocator::{Allocator, ArenaVec, CloneIn, ReplaceWith, TakeIn};
+use oxc::allocator::{Allocator, ArenaBox, ArenaVec, CloneIn, ReplaceWith, TakeIn};
 use oxc::ast::ast::*;
 use oxc::ast::builder::AstBuilder;
 use oxc::ast_visit::{VisitMut, walk_mut};
 use oxc::semantic::{Scoping, SymbolId};
 use oxc::span::{GetSpan, SPAN, Span};
+use oxc::syntax::identifier::is_identifier_name;
 use oxc::syntax::operator::UnaryOperator;
 
 use crate::analyze::{is_unbound, literal, require_call};
@@ -89,11 +91,11 @@ impl<'a, 'f> Rewriter<'a, 'f> {
         Expression::new_string_literal(span, self.string(text), None, &self.ast)
     }
 
-    fn call_helper(&mut self, export: &'static str, argument: Expression<'a>) -> Expression<'a> {
+    fn call_helper(&mut self, export: &'static str, argument: Expression<'a>) -> ArenaBox<'a, CallExpression<'a>> {
         let span = argument.span();
         let helper = self.helper(export);
         let callee = self.identifier(SPAN, helper);
-        Expression::new_call_expression(span, callee, None, [Argument::from(argument)], false, &self.ast)
+        CallExpression::boxed(span, callee, None, [Argument::from(argument)], false, &self.ast)
     }
 
     fn read(&mut self, span: Span, access: Access<'a>) -> Expression<'a> {
@@ -105,13 +107,13 @@ impl<'a, 'f> Rewriter<'a, 'f> {
             }
             Access::Default(module) => {
                 let module = self.identifier(span, module);
-                self.call_helper("$unwrap", module)
+                Expression::CallExpression(self.call_helper("$unwrap", module))
             }
         }
     }
 
     fn member(&self, span: Span, object: Expression<'a>, name: &'a str) -> Expression<'a> {
-        if oxc::syntax::identifier::is_identifier_name(name) {
+        if is_identifier_name(name) {
             let property = IdentifierName::new(span, name, &self.ast);
             Expression::new_static_member_expression(span, object, property, false, &self.ast)
         } else {
@@ -219,9 +221,24 @@ impl<'a, 'f> Rewriter<'a, 'f> {
             // Attributes are about the file that the user named, which may be JSON.
             import.options = None;
             let import = expression.take_in(&self.ast);
-            *expression = self.call_helper("$import", import);
+            *expression = Expression::CallExpression(self.call_helper("$import", import));
         }
         true
+    }
+
+    fn is_member_of_module(&self, callee: &Expression<'a>) -> bool {
+        matches!(callee, Expression::Identifier(identifier)
+            if matches!(self.binding(identifier).and_then(|binding| binding.access), Some(Access::Member(..))))
+    }
+
+    /// `(0, callee)`, so that calling it does not pass the module as `this`.
+    fn without_this(&self, callee: Expression<'a>) -> Expression<'a> {
+        let zero = Expression::new_number_0(&self.ast);
+        Expression::new_sequence_expression(
+            callee.span(),
+            ArenaVec::from_array_in([zero, callee], &self.ast),
+            &self.ast,
+        )
     }
 
     /// Takes `default` out of `const { default: Y, z } = X`: it becomes a declaration of its own.
@@ -234,11 +251,11 @@ impl<'a, 'f> Rewriter<'a, 'f> {
         let target = if pattern.rest.is_some() {
             // It must stay away from the rest.
             let unused = BindingPattern::new_binding_identifier(SPAN, self.names.make("$unused"), &self.ast);
-            std::mem::replace(&mut pattern.properties[index].value, unused)
+            mem::replace(&mut pattern.properties[index].value, unused)
         } else {
             pattern.properties.remove(index).value
         };
-        let value = self.call_helper("$default", from);
+        let value = Expression::CallExpression(self.call_helper("$default", from));
         Some(VariableDeclarator::new(declarator.span, target, None, Some(value), false, &self.ast))
     }
 }
@@ -266,7 +283,7 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
         if wraps {
             expression.replace_with(|member| {
                 let object = into_object(member.into_member_expression());
-                self.call_helper("$default", object)
+                Expression::CallExpression(self.call_helper("$default", object))
             });
         }
     }
@@ -277,10 +294,7 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
         if wraps {
             element.replace_with(|member| {
                 let object = into_object(member.into_member_expression());
-                match self.call_helper("$default", object) {
-                    Expression::CallExpression(call) => ChainElement::CallExpression(call),
-                    other => ChainElement::new_ts_non_null_expression(SPAN, other, &self.ast),
-                }
+                ChainElement::CallExpression(self.call_helper("$default", object))
             });
         }
     }
@@ -351,23 +365,6 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
             declarations.extend(default);
         }
         declaration.declarations = declarations;
-    }
-}
-
-impl<'a> Rewriter<'a, '_> {
-    fn is_member_of_module(&self, callee: &Expression<'a>) -> bool {
-        matches!(callee, Expression::Identifier(identifier)
-            if matches!(self.binding(identifier).and_then(|binding| binding.access), Some(Access::Member(..))))
-    }
-
-    /// `(0, callee)`, so that calling it does not pass the module as `this`.
-    fn without_this(&self, callee: Expression<'a>) -> Expression<'a> {
-        let zero = Expression::new_number_0(&self.ast);
-        Expression::new_sequence_expression(
-            callee.span(),
-            ArenaVec::from_array_in([zero, callee], &self.ast),
-            &self.ast,
-        )
     }
 }
 

@@ -1,5 +1,6 @@
 //! The receiving half: frames to calls, operations, logs.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -103,14 +104,7 @@ impl<H: Host> Shared<H> {
     fn receive(self: &Arc<Self>, frame: Frame, events: &mpsc::UnboundedSender<LoadEvent>) -> Result<(), String> {
         match frame.kind {
             Kind::Data => return self.more(&frame, events),
-            Kind::Abort => {
-                let receiving = self.state.lock().receiving.remove(&(frame.flags & ANSWER != 0, frame.id));
-                if let Some(Receiving::Stream { chunks, .. }) = receiving {
-                    let _ = chunks.send(Err(CutOff));
-                    self.finish(frame.id);
-                }
-                return Ok(());
-            }
+            Kind::Abort => return self.abort(&frame),
             Kind::Window => {
                 let WindowMeta { bytes } = meta(&frame)?;
                 self.window(frame.flags & ANSWER != 0, frame.id, bytes);
@@ -125,8 +119,29 @@ impl<H: Host> Shared<H> {
         self.grant(false, frame.id, frame.body.len());
         let body = BytesMut::from(&frame.body[..]);
         let key = (false, frame.id);
-        self.state.lock().receiving.insert(key, Receiving::Whole { first: frame, body });
+        let mut state = self.state.lock();
+        if frame.kind == Kind::Op {
+            state.operations.begin(frame.id);
+        }
+        state.receiving.insert(key, Receiving::Whole { first: frame, body });
         Ok(())
+    }
+
+    /// The rest of a message will not come.
+    fn abort(self: &Arc<Self>, frame: &Frame) -> Result<(), String> {
+        let (receiving, ready) = {
+            let mut state = self.state.lock();
+            let receiving = state.receiving.remove(&(frame.flags & ANSWER != 0, frame.id));
+            let given_up = matches!(&receiving, Some(Receiving::Whole { first, .. }) if first.kind == Kind::Op);
+            let ready = if given_up { state.operations.end(frame.id, None) } else { Vec::new() };
+            (receiving, ready)
+        };
+        if let Some(Receiving::Stream { chunks, .. }) = receiving {
+            // The reader may be gone.
+            let _ = chunks.send(Err(CutOff));
+            self.finish(frame.id);
+        }
+        ready.into_iter().try_for_each(|frame| self.operation(frame))
     }
 
     /// The next bytes of a message.
@@ -171,7 +186,10 @@ impl<H: Host> Shared<H> {
     /// A message whose body is here whole.
     fn message(self: &Arc<Self>, frame: Frame, events: &mpsc::UnboundedSender<LoadEvent>) -> Result<(), String> {
         let event = match frame.kind {
-            Kind::Op => return self.operation(frame),
+            Kind::Op => {
+                let ready = self.state.lock().operations.complete(frame);
+                return ready.into_iter().try_for_each(|frame| self.operation(frame));
+            }
             Kind::Log => return self.log(frame),
             Kind::Hello => LoadEvent::Hello(meta(&frame)?),
             Kind::Importing => LoadEvent::Importing(meta::<FileMeta>(&frame)?.file),
@@ -262,6 +280,45 @@ impl<H: Host> Shared<H> {
         let level = level.parse().unwrap_or(Level::Info);
         self.host.log(origin, WorkerLog { level, message, details: frame.body });
         Ok(())
+    }
+}
+
+/// Operations take effect in the order of their first frames: what comes behind a long one that is not here whole waits for it.
+#[derive(Default)]
+pub(super) struct Operations {
+    waiting: VecDeque<(u32, Option<Frame>)>,
+}
+
+impl Operations {
+    /// The first frame of a long operation.
+    fn begin(&mut self, id: u32) {
+        self.waiting.push_back((id, None));
+    }
+
+    /// An operation that is here whole; answers with those that may take effect now.
+    fn complete(&mut self, frame: Frame) -> Vec<Frame> {
+        if self.waiting.is_empty() {
+            return vec![frame];
+        }
+        if !self.waiting.iter().any(|(id, waiting)| *id == frame.id && waiting.is_none()) {
+            self.waiting.push_back((frame.id, Some(frame)));
+            return Vec::new();
+        }
+        self.end(frame.id, Some(frame))
+    }
+
+    /// A long operation is here whole, or will never be.
+    fn end(&mut self, id: u32, frame: Option<Frame>) -> Vec<Frame> {
+        match (self.waiting.iter().position(|(waiting, _)| *waiting == id), frame) {
+            (Some(at), Some(frame)) => self.waiting[at].1 = Some(frame),
+            (Some(at), None) => drop(self.waiting.remove(at)),
+            (None, _) => {}
+        }
+        let mut ready = Vec::new();
+        while let Some((_, Some(_))) = self.waiting.front() {
+            ready.extend(self.waiting.pop_front().and_then(|(_, frame)| frame));
+        }
+        ready
     }
 }
 

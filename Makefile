@@ -1,0 +1,51 @@
+# The front door. `make` lists what there is.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+NODE_OLDEST := 20.19
+EXAMPLE ?= petstore
+PORT ?= 3000
+
+.PHONY: help run test bench lint install fuzz check-node check-cargo sdk-deps example-deps
+
+help: ## What there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+run: check-cargo check-node example-deps ## Build motia and run an example with it (EXAMPLE=petstore PORT=3000)
+	cargo build --release --locked -p motia
+	cd examples/$(EXAMPLE) && ../../target/release/motia dev --port $(PORT)
+
+test: check-cargo check-node sdk-deps example-deps ## Run all tests
+	cd sdk/node && npm test
+	@if cargo nextest --version >/dev/null 2>&1; \
+	then cargo nextest run --workspace --locked; \
+	else cargo test --workspace --locked; fi
+
+bench: check-cargo check-node ## Measure motia beside node:http, Fastify and Express
+	cargo build --release --locked -p motia -p motia-bench
+	target/release/motia-bench $(BENCH_ARGS)
+
+lint: check-cargo check-node sdk-deps ## Formatting, clippy, licences, the SDK's style
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo deny --offline check licenses bans sources
+	cd sdk/node && npx biome check .
+
+install: check-cargo ## Put motia on PATH (in cargo's bin folder)
+	cargo install --locked --path crates/motia
+
+example-deps:
+	@if [ -f examples/$(EXAMPLE)/package-lock.json ] && [ ! -d examples/$(EXAMPLE)/node_modules ]; \
+	then cd examples/$(EXAMPLE) && npm ci --no-audit --no-fund; fi
+
+sdk-deps:
+	@if [ ! -d sdk/node/node_modules ]; then cd sdk/node && npm ci --no-audit --no-fund; fi
+
+check-cargo:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; exit 1; }
+
+check-node:
+	@command -v node >/dev/null || { echo "node is missing: install Node $(NODE_OLDEST) or later from https://nodejs.org"; exit 1; }
+	@node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' \
+	|| { echo "node $$(node --version) is too old: steps need $(NODE_OLDEST) or later"; exit 1; }
