@@ -257,6 +257,9 @@ fn state_does_what_the_guide_says() {
            log.push(await state.delete('orders', 'o2'), await state.delete('orders', 'o2'))
            state.set('orders', 'late', 1)
            log.push(await state.get('orders', 'late'))
+           const before = state.get('orders', 'late')
+           state.set('orders', 'late', 2)
+           log.push(await before, await state.get('orders', 'late'))
            await state.clear('orders')
            log.push(await state.getGroup('orders'), await state.getGroup('orders:o'))
            return { status: 200, body: log }
@@ -266,7 +269,7 @@ fn state_does_what_the_guide_says() {
     let order = json!({ "total": 99.99, "list": [1] });
     assert_eq!(
         engine.get("/state").json(),
-        json!([null, order, order, [order, "text"], "text", null, 1, [], ["another place"]])
+        json!([null, order, order, [order, "text"], "text", null, 1, 1, 2, [], ["another place"]])
     );
 }
 

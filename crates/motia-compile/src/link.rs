@@ -64,6 +64,7 @@ impl Linker<'_> {
                 RequestKind::Locate => one.locate(request, target),
             }
         }
+        one.repeated_exports();
         one.computed_imports();
         one.linked
     }
@@ -139,6 +140,17 @@ impl FileLinker<'_> {
             _ => return,
         };
         self.linked.links.locates.insert(request.specifier.clone(), to);
+    }
+
+    /// Types are gone by now, which may share a name with a value.
+    fn repeated_exports(&mut self) {
+        let mut seen = BTreeSet::new();
+        for export in &self.facts.exports {
+            if !self.linked.links.dropped_exports.contains(&export.name) && !seen.insert(&export.name) {
+                let error = Diagnostic::new(&self.file.name, format!("'{}' is exported twice", export.name));
+                self.linked.errors.push(error.at(&self.file.source, export.span.clone()));
+            }
+        }
     }
 
     fn computed_imports(&mut self) {

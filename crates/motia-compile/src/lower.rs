@@ -56,8 +56,12 @@ pub(crate) fn lower<'a>(
     if !transformer.diagnostics.is_empty() {
         return Err(transformer.diagnostics.into_iter().map(plainer).collect());
     }
-    // The transformer lets its symbols drift from the tree.
-    let scoping = SemanticBuilder::new_compiler().build(&program).semantic.into_scoping();
+    // The transformer lets its symbols drift from the tree. What TypeScript allows twice, JavaScript may not.
+    let checked = SemanticBuilder::new_compiler().with_check_syntax_error(typescript).build(&program);
+    if checked.diagnostics.has_errors() {
+        return Err(checked.diagnostics);
+    }
+    let scoping = checked.semantic.into_scoping();
     Ok(Lowered { program, scoping, typescript, written_exports })
 }
 

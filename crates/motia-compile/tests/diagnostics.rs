@@ -70,6 +70,7 @@ said! {
         "lib/store.ts": "export const create = () => 1\nexport interface Pet {}",
     }
     an_export_that_is_not_declared { "steps/a.step.ts": "const handle = () => {}\nexport { handler }" }
+    names_that_come_twice { "steps/a.step.ts": "export const a = 1\nconst b = 2\nexport { b as a }", "steps/b.step.ts": "export function f() {}\nexport function f() {}" }
     a_json_file_with_an_error { "steps/a.step.ts": "import x from '../x.json'\nexport const result = x", "x.json": "{\n  \"a\": 1,\n  oops\n}" }
     a_require_of_top_level_await {
         "steps/a.step.js": "const { x } = require('../lib/x')\nmodule.exports = { x }",

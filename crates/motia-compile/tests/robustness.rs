@@ -24,6 +24,44 @@ const SEEDS: [&str; 6] = [
     "\u{feff}#!/usr/bin/env node\n'use strict'\nvar a = /[/]\\/(?<n>x)/v, b = 0x1n, c = `a${`b${1}`}`, é = '\u{2028}'\nlabel: { break label }\nasync function* g() { yield* await a?.[b]?.(...c) }\nObject.defineProperty(exports, 'x', { get() {} })",
 ];
 
+/// Statements that are right by themselves, to be put together at random.
+const STATEMENTS: [&str; 34] = [
+    "import d1, { a as b1 } from './lib'",
+    "import * as ns1 from './lib'",
+    "import old, { y, default as again } from 'old'",
+    "import * as all from 'old'",
+    "import './lib'",
+    "import fs, { readFileSync } from 'fs'",
+    "export { x } from './lib'",
+    "export { default as named, y as 'a b' } from 'old'",
+    "export * from './lib'",
+    "export * from 'old'",
+    "export * as star from 'old'",
+    "export * as other from './lib'",
+    "export default function () { return old }",
+    "export const one = 1, { two, ...three } = { two: 2 }",
+    "export class K { static s = __dirname; m() { return super.m() } }",
+    "let local = 0; export { local, local as alias }",
+    "exports.q = 1",
+    "module.exports = { d1, b1, old, y, all, __filename }",
+    "const { default: z1, ...rest1 } = old",
+    "const { default: z2 } = all, w = z2",
+    "for (const { default: f } of [old]) f(y(), y`t`, new y.x(), old.default.default?.q)",
+    "const lazy = async () => [await import('old'), (await import('./lib')).default, await import(local)]",
+    "require('./lib'); require.resolve('old'); require(local); typeof require",
+    "if (require.main === module) { delete old.default; old.default = 1; old?.default }",
+    "import.meta.url; import.meta; import.meta.dirname",
+    "function fn({ a = y, [b1]: c } = d1, ...e) { arguments; return { y, fs, __dirname, fn } }",
+    "label: for (;;) { break label }",
+    "try { require('gone') } catch { require('./lib') }",
+    "{ using r = null; }",
+    "(y, ns1.x)(); ns1.default(); (0, readFileSync)('x'); y?.(); y?.z`x`",
+    "var $module = 1, $default = 2, $unwrap = 3, $requireSource = 4",
+    "class L extends y { #p = old; static { this.#q } static #q; get [y]() { return this.#p } }",
+    "'use strict'",
+    "async function later() { for await (const i of y) yield_(i); await using u = old; }",
+];
+
 fn survive(compiler: &mut Compiler, project: &Project, source: &str, extension: &str) -> Generation {
     let path = format!("steps/a.step.{extension}");
     project.write(&path, source);
@@ -94,6 +132,20 @@ proptest! {
             source += &noise;
         }
         compile(&mut compiler, &project, &source, extension);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn statements_in_any_order_are_survived(
+        statements in prop::collection::vec(prop::sample::select(&STATEMENTS[..]), 1..9),
+        extension in prop::sample::select(vec!["ts", "js", "mjs", "cjs"]),
+    ) {
+        let project = project();
+        let mut compiler = project.compiler();
+        compile(&mut compiler, &project, &statements.join("\n"), extension);
     }
 }
 

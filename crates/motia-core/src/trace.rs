@@ -156,6 +156,15 @@ impl TraceParent {
         (parent.trace != 0 && parent.span != 0).then_some(parent)
     }
 
+    /// The context of a part of this one. `n` tells the parts of one process apart.
+    pub fn child(self, n: u64) -> Self {
+        let mut hasher = SipHasher13::new();
+        hasher.write_u128(self.trace);
+        hasher.write_u64(self.span);
+        hasher.write_u64(n);
+        Self { span: hasher.finish().max(1), ..self }
+    }
+
     /// A context for a chain that began here: derived from its trace id, so that both name the same chain.
     pub fn start(trace: TraceId, secret: &TraceIds) -> Self {
         let half = |salt: u8| {
@@ -215,6 +224,9 @@ mod tests {
         let header = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         let parent = TraceParent::parse(header).expect("valid");
         assert_eq!(parent.to_string(), header);
+        let (one, two) = (parent.child(1), parent.child(2));
+        assert_eq!((one.trace, one.flags), (parent.trace, parent.flags));
+        assert!(one.span != two.span && one.span != parent.span);
         for bad in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",

@@ -68,7 +68,7 @@ impl Engine {
             Err(refusal) => (Some(refusal.status()), Some(refusal.describe())),
         };
         call.end(status, error);
-        ApiReply { trace, parent, outcome }
+        ApiReply { trace, parent: call.parent, outcome }
     }
 
     async fn run_request(
@@ -82,7 +82,7 @@ impl Engine {
         let place =
             self.pool(step.language.runtime()).ok_or_else(no_worker)?.place(Class::Http).await.map_err(refuse)?;
         let kind = CallKind::Api(Box::new(head));
-        let mut handle = place.call(&step.source, call.trace, &kind, body, Arc::clone(call));
+        let mut handle = place.call(&step.source, call.identity(), &kind, body, Arc::clone(call));
         let limit = self.shared.settings().timeouts.api;
         let Ok(answer) = tokio::time::timeout(limit, handle.outcome()).await else {
             handle.cancel("timeout");

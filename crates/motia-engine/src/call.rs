@@ -9,6 +9,8 @@ use motia_core::step::Step;
 use motia_core::trace::TraceParent;
 use motia_core::{Timestamp, TraceId};
 use motia_ports::{Error, Journal, Mark};
+use motia_worker::message::Identity;
+use tokio::sync::RwLock;
 
 use crate::telemetry::Telemetry;
 
@@ -22,6 +24,8 @@ pub struct Call {
     pub parent: TraceParent,
     /// The attempt.
     pub span: SpanId,
+    /// Its operations take turns: a write waits for the reads before it, everything else runs at once. Fair, so in the order asked.
+    pub(crate) order: RwLock<()>,
     /// The newest write of this call.
     last_write: AtomicU64,
     started: Duration,
@@ -45,12 +49,18 @@ impl Call {
         Arc::new(Self {
             step: Arc::clone(step),
             trace,
-            parent,
+            parent: parent.child(span.0),
             span,
+            order: RwLock::new(()),
             last_write: AtomicU64::new(0),
             started: telemetry.clock().elapsed(),
             telemetry: telemetry.clone(),
         })
+    }
+
+    /// How it is known to its handler.
+    pub fn identity(&self) -> Identity {
+        Identity { trace: self.trace, parent: self.parent }
     }
 
     /// The handler wrote: its reads see this, and its outcome waits for it.

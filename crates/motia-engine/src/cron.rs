@@ -170,7 +170,8 @@ impl Engine {
         let trace = self.shared.backends.traces.next();
         let parent = self.parent_of(trace, None);
         let call = Call::begin(&self.shared.telemetry, step, trace, parent, Cause::Tick { due: tick.due });
-        let mut handle = place.call(&step.source, trace, &CallKind::Cron, bytes::Bytes::new(), Arc::clone(&call));
+        let mut handle =
+            place.call(&step.source, call.identity(), &CallKind::Cron, bytes::Bytes::new(), Arc::clone(&call));
         let limit = self.shared.settings().timeouts.event;
         let outcome = match tokio::time::timeout(limit, handle.outcome()).await {
             Ok(Ok(outcome)) => match outcome.meta.error {

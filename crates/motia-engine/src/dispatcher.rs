@@ -194,7 +194,7 @@ impl Engine {
         let parent = self.parent_of(delivery.trace, delivery.parent.as_deref());
         let call = Call::begin(&self.shared.telemetry, step, delivery.trace, parent, cause);
         let kind = CallKind::Event { topic: delivery.topic, attempt };
-        let mut handle = place.call(&step.source, call.trace, &kind, delivery.data, Arc::clone(&call));
+        let mut handle = place.call(&step.source, call.identity(), &kind, delivery.data, Arc::clone(&call));
         let limit = queue.timeout.unwrap_or(self.shared.settings().timeouts.event);
         let outcome = match tokio::time::timeout(limit, handle.outcome()).await {
             Ok(outcome) => outcome,

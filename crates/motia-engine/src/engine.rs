@@ -58,7 +58,7 @@ pub enum Error {
 
 /// What calls need while they run. This is what workers see.
 pub struct EngineHost {
-    pub(crate) backends: Backends,
+    pub(crate) backends: Arc<Backends>,
     pub(crate) telemetry: Telemetry,
     project: RwLock<Arc<Project>>,
     settings: RwLock<Arc<ProjectConfig>>,
@@ -92,7 +92,12 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         let Config { backends, telemetry, settings } = config;
         let project = RwLock::new(Arc::new(Project::default()));
-        let shared = Arc::new(EngineHost { backends, telemetry, project, settings: RwLock::new(Arc::new(settings)) });
+        let shared = Arc::new(EngineHost {
+            backends: Arc::new(backends),
+            telemetry,
+            project,
+            settings: RwLock::new(Arc::new(settings)),
+        });
         Self {
             shared,
             pools: Arc::default(),

@@ -1,5 +1,5 @@
-//! What handlers ask for. Each operation takes its place in the backend's order when its frame is read, so that a handler's operations
-//! are applied in the order sent; only the answers are awaited.
+//! What handlers ask for. A handler's operations are applied in the order sent, awaited or not: each is polled once when its frame is
+//! read, and takes its turn in its call's order there.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use futures_util::future::{BoxFuture, FutureExt};
 use motia_core::ids::Runtime;
 use motia_core::record::{Level, LogLine, Operation as Recorded, OperationRecord, Record, SpanId};
 use motia_core::trace::TraceParent;
-use motia_core::{StepName, StreamName, TraceId};
+use motia_core::{GroupId, ItemKey, StepName, StreamName, TraceId};
 use motia_ports::queue::NewEvent;
 use motia_ports::streams::ItemAddress;
-use motia_ports::{Error, Mark, Write};
+use motia_ports::{Error, Mark, Pending, Write};
 use motia_worker::message::{OperationError, WorkerLog};
 use motia_worker::{Host, Operation, Origin};
 
 use crate::call::Call;
-use crate::engine::EngineHost;
+use crate::engine::{Backends, EngineHost};
 use crate::item;
 
 type Answer = BoxFuture<'static, Result<Bytes, OperationError>>;
@@ -28,19 +28,6 @@ struct Asker {
     step: StepName,
     span: Option<SpanId>,
     parent: Option<TraceParent>,
-}
-
-impl Asker {
-    fn after(&self) -> Mark {
-        self.call.as_ref().map_or(Mark::NONE, |call| call.last_write())
-    }
-
-    fn wrote<T>(&self, write: Write<T>) -> motia_ports::Pending<T> {
-        if let Some(call) = &self.call {
-            call.wrote(write.mark);
-        }
-        write.done
-    }
 }
 
 impl Host for EngineHost {
@@ -61,8 +48,8 @@ impl Host for EngineHost {
                 },
             ),
             Operation::Sync => {
-                let (journal, mark) = (Arc::clone(&self.backends.journal), asker.after());
-                async move { journal.sync(mark).await.map(|()| Bytes::new()).map_err(refused) }.boxed()
+                let sync = |backends: &Backends, after| backends.journal.sync(after);
+                self.read(&asker, |_| {}, sync, |()| Bytes::new())
             }
             Operation::StateGet(..)
             | Operation::StateSet(..)
@@ -131,92 +118,131 @@ impl EngineHost {
             self.recorder(asker, Recorded::Emit { topic, deliveries: None })(None);
             return ready(Ok(Bytes::new()));
         }
-        let emitted = asker.wrote(self.backends.queue.emit(event));
         let record = self.recorder(asker, Recorded::Emit { topic, deliveries: Some(0) });
-        async move {
-            let outcome = emitted.await;
-            record(outcome.as_ref().err());
-            outcome.map(|_| Bytes::new()).map_err(refused)
-        }
-        .boxed()
+        self.write(asker, record, move |backends| backends.queue.emit(event), |_| Bytes::new())
     }
 
     fn state(&self, asker: &Asker, operation: Operation, body: Bytes) -> Answer {
-        let state = &self.backends.state;
-        let recorded = |verb, group, key| Recorded::State { verb, group, key };
+        let recorded = |verb, group: &GroupId, key: Option<&ItemKey>| {
+            self.recorder(asker, Recorded::State { verb, group: group.clone(), key: key.cloned() })
+        };
         match operation {
             Operation::StateGet(group, key) => {
-                let record = self.recorder(asker, recorded("get", group.clone(), Some(key.clone())));
-                answer(state.get(asker.after(), group, key), record, or_null)
+                let record = recorded("get", &group, Some(&key));
+                self.read(asker, record, move |backends, after| backends.state.get(after, group, key), or_null)
             }
             Operation::StateSet(group, key) => {
-                let record = self.recorder(asker, recorded("set", group.clone(), Some(key.clone())));
-                answer(asker.wrote(state.set(group, key, body)), record, |()| Bytes::new())
+                let record = recorded("set", &group, Some(&key));
+                self.write(asker, record, move |backends| backends.state.set(group, key, body), |()| Bytes::new())
             }
             Operation::StateDelete(group, key) => {
-                let record = self.recorder(asker, recorded("delete", group.clone(), Some(key.clone())));
-                answer(asker.wrote(state.delete(group, key)), record, or_null)
+                let record = recorded("delete", &group, Some(&key));
+                self.write(asker, record, move |backends| backends.state.delete(group, key), or_null)
             }
             Operation::StateGroup(group) => {
-                let record = self.recorder(asker, recorded("getGroup", group.clone(), None));
-                answer(state.group(asker.after(), group), record, list)
+                let record = recorded("getGroup", &group, None);
+                self.read(asker, record, move |backends, after| backends.state.group(after, group), list)
             }
             Operation::StateClear(group) => {
-                let record = self.recorder(asker, recorded("clear", group.clone(), None));
-                answer(asker.wrote(state.clear(group)), record, |()| Bytes::new())
+                let record = recorded("clear", &group, None);
+                self.write(asker, record, move |backends| backends.state.clear(group), |()| Bytes::new())
             }
             _ => ready(Ok(Bytes::new())),
         }
     }
 
     fn stream(&self, asker: &Asker, operation: Operation, body: &Bytes) -> Answer {
-        let streams = &self.backends.streams;
-        let recorded = |verb, address: &ItemAddress| Recorded::Stream {
-            verb,
-            stream: address.stream.clone(),
-            group: address.group.clone(),
-            id: Some(address.id.clone()),
+        let recorded = |verb, stream: &StreamName, group: &GroupId, id: Option<&ItemKey>| {
+            let (stream, group, id) = (stream.clone(), group.clone(), id.cloned());
+            self.recorder(asker, Recorded::Stream { verb, stream, group, id })
         };
         match operation {
             Operation::StreamGet(stream, group, id) => {
+                let record = recorded("get", &stream, &group, Some(&id));
                 let address = ItemAddress { stream, group, id };
-                let record = self.recorder(asker, recorded("get", &address));
-                answer(streams.get(asker.after(), address), record, or_null)
+                self.read(asker, record, move |backends, after| backends.streams.get(after, address), or_null)
             }
             Operation::StreamSet(stream, group, id) => {
-                let address = ItemAddress { stream, group, id };
-                let record = self.recorder(asker, recorded("set", &address));
-                match item::stored(body, &address.id, self.telemetry.clock().now()) {
+                let record = recorded("set", &stream, &group, Some(&id));
+                match item::stored(body, &id, self.telemetry.clock().now()) {
                     Ok((item, created)) => {
-                        let stored = item.clone();
-                        answer(asker.wrote(streams.set(address, item, created)), record, move |_| stored)
+                        let (address, stored) = (ItemAddress { stream, group, id }, item.clone());
+                        let set = move |backends: &Backends| backends.streams.set(address, item, created);
+                        self.write(asker, record, set, move |_| stored)
                     }
                     // As the original: nothing is stored for null.
                     Err(_) if body.trim_ascii() == b"null" => ready(Ok(Bytes::from_static(b"null"))),
                     Err(error) => ready(Err(OperationError {
                         code: "not-an-object",
-                        message: format!("streams.{}.set: {error}", address.stream),
+                        message: format!("streams.{stream}.set: {error}"),
                     })),
                 }
             }
             Operation::StreamDelete(stream, group, id) => {
+                let record = recorded("delete", &stream, &group, Some(&id));
                 let address = ItemAddress { stream, group, id };
-                let record = self.recorder(asker, recorded("delete", &address));
-                answer(asker.wrote(streams.delete(address)), record, or_null)
+                self.write(asker, record, move |backends| backends.streams.delete(address), or_null)
             }
             Operation::StreamGroup(stream, group) => {
-                let verb =
-                    Recorded::Stream { verb: "getGroup", stream: stream.clone(), group: group.clone(), id: None };
-                let record = self.recorder(asker, verb);
-                answer(streams.group(asker.after(), stream, group), record, list)
+                let record = recorded("getGroup", &stream, &group, None);
+                self.read(asker, record, move |backends, after| backends.streams.group(after, stream, group), list)
             }
             Operation::StreamSend(stream, group, id) => {
                 // An event is for whoever watches now; it is not kept.
-                self.recorder(asker, Recorded::Stream { verb: "send", stream, group, id })(None);
+                recorded("send", &stream, &group, id.as_ref())(None);
                 ready(Ok(Bytes::new()))
             }
             _ => ready(Ok(Bytes::new())),
         }
+    }
+
+    /// A write: it takes effect behind the reads that its call asked for before, and before those that come after.
+    fn write<T: Send + 'static>(
+        &self,
+        asker: &Asker,
+        record: impl FnOnce(Option<&Error>) + Send + 'static,
+        submit: impl FnOnce(&Backends) -> Write<T> + Send + 'static,
+        encode: impl FnOnce(T) -> Bytes + Send + 'static,
+    ) -> Answer {
+        let (backends, call) = (Arc::clone(&self.backends), asker.call.clone());
+        async move {
+            let done = match &call {
+                None => submit(&backends).done,
+                Some(call) => {
+                    let _turn = call.order.write().await;
+                    let Write { mark, done } = submit(&backends);
+                    call.wrote(mark);
+                    done
+                }
+            };
+            let outcome = done.await;
+            record(outcome.as_ref().err());
+            outcome.map(encode).map_err(refused)
+        }
+        .boxed()
+    }
+
+    /// A read: it sees what its call wrote before, committed or not, and nothing that the call writes later.
+    fn read<T: Send + 'static>(
+        &self,
+        asker: &Asker,
+        record: impl FnOnce(Option<&Error>) + Send + 'static,
+        ask: impl FnOnce(&Backends, Mark) -> Pending<T> + Send + 'static,
+        encode: impl FnOnce(T) -> Bytes + Send + 'static,
+    ) -> Answer {
+        let (backends, call) = (Arc::clone(&self.backends), asker.call.clone());
+        async move {
+            let outcome = match &call {
+                None => ask(&backends, Mark::NONE).await,
+                Some(call) => {
+                    let _turn = call.order.read().await;
+                    ask(&backends, call.last_write()).await
+                }
+            };
+            record(outcome.as_ref().err());
+            outcome.map(encode).map_err(refused)
+        }
+        .boxed()
     }
 
     /// What records an operation once its outcome is known.
@@ -230,19 +256,6 @@ impl EngineHost {
             telemetry.record(Record::Operation(OperationRecord { span, trace, step, operation, at, took, error }));
         }
     }
-}
-
-fn answer<T: Send + 'static>(
-    pending: motia_ports::Pending<T>,
-    record: impl FnOnce(Option<&Error>) + Send + 'static,
-    encode: impl FnOnce(T) -> Bytes + Send + 'static,
-) -> Answer {
-    async move {
-        let outcome = pending.await;
-        record(outcome.as_ref().err());
-        outcome.map(encode).map_err(refused)
-    }
-    .boxed()
 }
 
 fn ready(answer: Result<Bytes, OperationError>) -> Answer {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use motia_core::ids::Runtime;
-use motia_core::{SourcePath, StreamName, TraceId};
+use motia_core::{SourcePath, StreamName};
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::frame::{ANSWER, Kind};
 use crate::host::Host;
-use crate::message::{CallKind, HandlerError, Hello, LoadFile, ResultMeta, write_call};
+use crate::message::{CallKind, HandlerError, Hello, Identity, LoadFile, ResultMeta, write_call};
 use receive::{Operations, Receiving};
 use send::{Outbox, Sending};
 
@@ -259,14 +259,14 @@ impl<H: Host> Connection<H> {
     pub fn call(
         &self,
         source: &SourcePath,
-        trace: TraceId,
+        identity: Identity,
         kind: &CallKind,
         body: Bytes,
         context: Arc<H::Call>,
         place: Box<dyn Send>,
     ) -> CallHandle<H> {
         let mut meta = BytesMut::with_capacity(512);
-        write_call(&mut meta, source, trace, kind);
+        write_call(&mut meta, source, identity, kind);
         let (answer, answered) = oneshot::channel();
         let id = {
             let mut state = self.shared.state.lock();

@@ -6,7 +6,7 @@ use bytes::Buf;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use motia_core::record::Level;
-use motia_core::trace::TraceIds;
+use motia_core::trace::{TraceIds, TraceParent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
@@ -87,8 +87,10 @@ fn pair() -> (Connection<Remembering>, mpsc::UnboundedReceiver<LoadEvent>, Arc<R
 
 fn call(connection: &Connection<Remembering>, body: Bytes) -> CallHandle<Remembering> {
     let kind = CallKind::Event { topic: "t".into(), attempt: 1 };
-    let trace = TraceIds::new([0; 16]).nth(0);
-    connection.call(&"steps/a.step.ts".into(), trace, &kind, body, Arc::new("a call"), Box::new(()))
+    let ids = TraceIds::new([0; 16]);
+    let trace = ids.nth(0);
+    let identity = Identity { trace, parent: TraceParent::start(trace, &ids) };
+    connection.call(&"steps/a.step.ts".into(), identity, &kind, body, Arc::new("a call"), Box::new(()))
 }
 
 #[tokio::test]

@@ -28,8 +28,8 @@ pub trait Host: Send + Sync + 'static {
     /// What the engine knows of a call that it started.
     type Call: Send + Sync + 'static;
 
-    /// A handler wants something. The operation takes its place in the order of effects when this is *called*;
-    /// the future only waits for the answer, a JSON value or nothing.
+    /// A handler wants something. The future is polled at once, in the order of the frames: by then the operation has its place in the
+    /// order of effects. It resolves to a JSON value or nothing.
     fn operation(
         &self,
         origin: Origin<Self::Call>,

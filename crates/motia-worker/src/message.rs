@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use motia_core::record::Level;
+use motia_core::trace::TraceParent;
 use motia_core::{GroupId, ItemKey, SourcePath, StreamName, Topic, TraceId};
 use serde::{Deserialize, Serialize};
 
@@ -98,12 +99,23 @@ pub enum CallKind {
     Cron,
 }
 
+/// The chain that a call belongs to.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity {
+    /// The chain's trace id.
+    pub trace: TraceId,
+    /// The call's W3C context.
+    pub parent: TraceParent,
+}
+
 /// Writes the meta of a `CALL`.
-pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, trace: TraceId, kind: &CallKind) {
+pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, identity: Identity, kind: &CallKind) {
     out.put_slice(b"{\"step\":");
     string(out, source.as_str());
     out.put_slice(b",\"trace\":\"");
-    out.put_slice(trace.as_str().as_bytes());
+    out.put_slice(identity.trace.as_str().as_bytes());
+    out.put_slice(b"\",\"traceparent\":\"");
+    out.put_slice(identity.parent.to_string().as_bytes());
     match kind {
         CallKind::Cron => out.put_slice(b"\",\"kind\":\"cron\""),
         CallKind::Event { topic, attempt } => {
@@ -364,15 +376,18 @@ mod tests {
 
     #[test]
     fn the_meta_of_a_call_is_json_with_what_is_there() {
-        let trace = TraceIds::new([0; 16]).nth(0);
+        let ids = TraceIds::new([0; 16]);
+        let trace = ids.nth(0);
+        let identity = Identity { trace, parent: TraceParent::start(trace, &ids) };
         let source = SourcePath::from("steps/\"odd\".step.ts");
         let json = |kind: &CallKind| {
             let mut out = BytesMut::new();
-            write_call(&mut out, &source, trace, kind);
+            write_call(&mut out, &source, identity, kind);
             serde_json::from_slice::<serde_json::Value>(&out).expect("JSON")
         };
         let cron = json(&CallKind::Cron);
-        assert_eq!(cron, serde_json::json!({"step": source, "trace": trace, "kind": "cron"}));
+        let parent = identity.parent.to_string();
+        assert_eq!(cron, serde_json::json!({"step": source, "trace": trace, "traceparent": parent, "kind": "cron"}));
         let event = json(&CallKind::Event { topic: "a\nb".into(), attempt: 2 });
         assert_eq!((&event["topic"], &event["attempt"]), (&"a\nb".into(), &2.into()));
         let api = json(&CallKind::Api(Box::new(RequestHead {

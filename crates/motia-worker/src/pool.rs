@@ -12,16 +12,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use motia_core::ids::Runtime;
 use motia_core::record::Level;
-use motia_core::{SourcePath, StreamName, TraceId};
+use motia_core::{SourcePath, StreamName};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{CallHandle, Connection, LoadEvent};
+use crate::connection::{CallHandle, Connection, End, LoadEvent};
 use crate::host::Host;
 use crate::loading::{LoadReport, Loading, Plan};
-use crate::message::CallKind;
+use crate::message::{CallKind, Identity};
 use crate::process::{Process, Program, Spawner};
 
 /// Calls of requests that a worker holds at a time.
@@ -176,12 +176,12 @@ impl<H: Host> Place<H> {
     pub fn call(
         self,
         source: &SourcePath,
-        trace: TraceId,
+        identity: Identity,
         kind: &CallKind,
         body: Bytes,
         context: Arc<H::Call>,
     ) -> CallHandle<H> {
-        self.connection.call(source, trace, kind, body, context, Box::new(self.permit))
+        self.connection.call(source, identity, kind, body, context, Box::new(self.permit))
     }
 }
 
@@ -461,10 +461,13 @@ impl<H: Host> PoolInner<H> {
         }
         let status = worker.process.ended().await;
         let runtime = self.config.runtime;
-        (self.config.report)(
-            Level::Error,
-            format!("the {runtime} worker ended ({status}, {end:?}); another takes over"),
-        );
+        (self.config.report)(Level::Error, {
+            let how = match &end {
+                End::Worker(reason) if reason.contains("protocol") => format!("{reason}; {status}"),
+                _ => status,
+            };
+            format!("the {runtime} worker ended ({how}); another takes over")
+        });
         let Some(plan) = self.plan.lock().clone() else { return };
         let (done, mut loaded) = mpsc::unbounded_channel();
         let loading = Loading { pool: Arc::clone(&self), root: plan.root, files: plan.files, failed: Vec::new(), done };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use motia_compile::{Compiler, Discovery, FileKind, Generation, SourceFile, discover};
+use motia_compile::{Compiler, Diagnostic, Discovery, FileKind, Generation, SourceFile, discover};
 use motia_core::ids::Runtime;
 use motia_core::{Clock, SourcePath};
 use motia_engine::{Engine, EngineHost};
@@ -59,8 +59,15 @@ struct InProgress {
     plan: Plan,
     generation: Arc<Generation>,
     loaded: mpsc::UnboundedReceiver<Loaded<EngineHost>>,
+    update: Update,
+}
+
+/// What is said of an update once it has taken over.
+struct Update {
     began: Duration,
     changed: Vec<String>,
+    /// What did not compile.
+    broken: Vec<String>,
     first: bool,
 }
 
@@ -103,7 +110,7 @@ impl Project {
         .await?;
         self.compiler = Some(compiler);
         let (generation, discovery) = outcome?;
-        self.report_compile_errors(&generation);
+        let broken = self.compile_errors(&generation);
         for warning in &discovery.warnings {
             self.warn_once(warning.to_string());
         }
@@ -120,28 +127,30 @@ impl Project {
         if same && !force && generation.failed.is_empty() {
             return Ok(());
         }
+        let update = Update { began, changed, broken, first };
         let generation = Arc::new(generation);
         let plan = self.plan(&discovery, &generation);
         self.keep(Arc::clone(&generation));
         match self.pool() {
             Some(pool) if !plan.files.is_empty() => {
                 let loaded = pool.load(plan.clone());
-                self.loading = Some(InProgress { discovery, plan, generation, loaded, began, changed, first });
+                self.loading = Some(InProgress { discovery, plan, generation, loaded, update });
             }
             _ => {
                 let assembled = assemble(&discovery, &LoadReport::default());
-                self.take_over(assembled, began, &changed, first).await;
+                self.take_over(assembled, update).await;
             }
         }
         Ok(())
     }
 
-    /// Waits for a worker that has imported the project, and lets it take over. Pending while nothing loads.
-    pub(crate) async fn loaded(&mut self) {
+    /// Waits for a worker that has imported the project, and lets it take over. Pending while nothing loads. Answers `false` once
+    /// there is none to come.
+    pub(crate) async fn loaded(&mut self) -> bool {
         let Some(progress) = &mut self.loading else { return std::future::pending().await };
         let Some(loaded) = progress.loaded.recv().await else {
             self.loading = None;
-            return;
+            return false;
         };
         let assembled = assemble(&progress.discovery, &loaded.report);
         let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
@@ -152,12 +161,15 @@ impl Project {
                 self.last_good.insert(source, (module, Arc::clone(&progress.generation)));
             }
         }
-        let (plan, began, first) = (progress.plan.clone(), progress.began, progress.first);
-        let changed = std::mem::take(&mut progress.changed);
+        let plan = progress.plan.clone();
+        // A slow file comes later, with a worker of its own: what was said is not said again.
+        let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
+        let update = std::mem::replace(&mut progress.update, again);
         if let Some(pool) = self.pool() {
             pool.serve(loaded, plan);
         }
-        self.take_over(assembled, began, &changed, first).await;
+        self.take_over(assembled, update).await;
+        true
     }
 
     /// The files whose change matters.
@@ -194,12 +206,13 @@ impl Project {
         self.engine.pool(Runtime::Node)
     }
 
-    fn report_compile_errors(&self, generation: &Generation) {
-        for (source, diagnostic) in &generation.failed {
+    /// What does not compile, for people.
+    fn compile_errors(&self, generation: &Generation) -> Vec<String> {
+        let describe = |(source, diagnostic): &(SourcePath, Diagnostic)| {
             let kept = if self.last_good.contains_key(source) { "; its last good version goes on" } else { "" };
-            self.console
-                .error(&format!("{source} does not compile{kept}\n{}", diagnostic.render(self.console.color())));
-        }
+            format!("{source} does not compile{kept}\n{}", diagnostic.render(self.console.color()))
+        };
+        generation.failed.iter().map(describe).collect()
     }
 
     fn plan(&self, discovery: &Discovery, generation: &Generation) -> Plan {
@@ -232,7 +245,8 @@ impl Project {
         }
     }
 
-    async fn take_over(&mut self, assembled: Assembled, began: Duration, changed: &[String], first: bool) {
+    async fn take_over(&mut self, assembled: Assembled, update: Update) {
+        let Update { began, changed, broken, first } = update;
         let Assembled { settings, project, routes, lines, errors, warnings } = assembled;
         self.store.set_durability(settings.durability);
         self.engine.set_settings(settings);
@@ -242,7 +256,7 @@ impl Project {
         }
         self.edge.set_routes(routes);
         self.say_lines(lines);
-        for error in &errors {
+        for error in broken.iter().chain(&errors) {
             self.console.error(error);
         }
         for warning in warnings {
@@ -250,7 +264,7 @@ impl Project {
         }
         if !first {
             let took = self.clock.elapsed().saturating_sub(began).as_millis();
-            self.console.info("RELOADED", &format!("{} in {took} ms", summary(changed)));
+            self.console.info("RELOADED", &format!("{} in {took} ms", summary(&changed)));
         }
     }
 

@@ -40,7 +40,12 @@ pub(crate) async fn run(options: Serve, mode: Mode) -> Result<()> {
     let environment = Environment::new(&file_variables, options.debug);
     let address = options.address(mode == Mode::Dev, |name| environment.get(name)).map_err(anyhow::Error::msg)?;
 
-    let telemetry = start_telemetry(&options, mode, &clock, &file_variables)?;
+    let level = if options.debug {
+        Some(Level::Debug)
+    } else {
+        environment.get("LOG_LEVEL").and_then(|level| level.parse().ok())
+    };
+    let telemetry = start_telemetry(&options, mode, level.unwrap_or(Level::Info), &clock, &file_variables)?;
     let console = Console::new(format(mode), telemetry.clone());
     let stopped =
         Instance { options, mode, root, motia_dir, environment, address, clock, telemetry: telemetry.clone(), console }
@@ -95,7 +100,9 @@ impl Instance {
         project.update(Vec::new(), true).await?;
         let mut serving = None;
         let shutdown = CancellationToken::new();
-        if !project.is_loading() || signals.race(project.loaded()).await.is_some() {
+        let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(true) };
+        anyhow::ensure!(ready != Some(false), "no worker could import the project: see above");
+        if ready.is_some() {
             let server = self.bind(edge).await?;
             self.announce(&engine, server.port, began);
             serving = Some(engine.tasks().spawn(server.run(shutdown.clone())));
@@ -140,7 +147,7 @@ impl Instance {
             };
             tokio::select! {
                 () = signals.stop() => return,
-                () = project.loaded() => {}
+                _ = project.loaded() => {}
                 changed = changed => self.reload(project, changed).await,
             }
         }
@@ -322,10 +329,10 @@ fn format(mode: Mode) -> Format {
 fn start_telemetry(
     options: &Serve,
     mode: Mode,
+    level: Level,
     clock: &Arc<dyn Clock>,
     file: &[(String, String)],
 ) -> Result<Telemetry> {
-    let level = if options.debug { Level::Debug } else { Level::Info };
     let details = options.verbose || (mode == Mode::Dev && !options.disable_verbose);
     let mask = Mask::new(file.iter().map(|(name, value)| (name.as_str(), value.as_str())));
     let terminal = Terminal::new(std::io::stdout(), format(mode), level, details, mask);

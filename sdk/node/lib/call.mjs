@@ -30,6 +30,7 @@ export class Call {
     this.id = id
     this.kind = meta.kind
     this.trace = meta.trace
+    this.traceparent = meta.traceparent
     this.step = step
     this.connection = connection
     this.#finished = finished

@@ -19,6 +19,7 @@ const SIGNAL = {
 export function createContext(call, Streams, log) {
   const context = {
     traceId: call.trace,
+    traceparent: call.traceparent,
     flows: call.step.flows,
     logger: createLogger((level, message, details) => log.send(level, message, details, 'logger', call)),
     state: createState(call),

@@ -1,6 +1,6 @@
 //! A client that sends exactly what a test wants to be sent.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 

@@ -177,6 +177,8 @@ export interface Handlers {
 
 export interface FlowContext<TEmitData = never> {
   traceId: string
+  /** The call's W3C trace context: send it along as the `traceparent` header of requests to other services. */
+  traceparent: string
   flows?: string[]
   logger: Logger
   state: InternalStateManager
