@@ -7,9 +7,11 @@
 //! | `requests` | what comes in, what goes out |
 //! | `events` | emits, deliveries, retries, ticks |
 //! | `reload` | `motia dev` while files change |
+//! | `examples` | the examples answer as they say |
 //! | `faults` | killed workers, killed engines, bad files |
 
 mod events;
+mod examples;
 mod faults;
 mod first_steps;
 mod reload;

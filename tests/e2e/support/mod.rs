@@ -1,5 +1,4 @@
 //! A project in a folder of its own, the engine that runs it, and a client.
-#![expect(clippy::disallowed_methods, reason = "a test waits by the machine's own clock")]
 
 pub(crate) mod http;
 
@@ -63,7 +62,11 @@ impl Project {
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Engine {
-        let mut engine = self.launch(arguments, &[]);
+        self.run_with(arguments, &[])
+    }
+
+    pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
+        let mut engine = self.launch(arguments, environment);
         let ready = engine.wait_for("http://");
         engine.port = ready.split("http://").nth(1).and_then(port_of).expect("a port in the ready line");
         engine
@@ -97,7 +100,7 @@ fn port_of(url: &str) -> Option<u16> {
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn examples() -> PathBuf {
+pub(crate) fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")
 }
 
