@@ -175,7 +175,17 @@ test('middleware can answer by itself; what it forgets or repeats is an error', 
 
 test('ctx has its members as its own, and they can be taken apart', async () => {
   const { body } = await engine.json('context.mjs', {})
-  assert.deepEqual(body.own, ['traceId', 'traceparent', 'flows', 'logger', 'state', 'emit', 'streams', 'sync', 'signal'])
+  assert.deepEqual(body.own, [
+    'traceId',
+    'traceparent',
+    'flows',
+    'logger',
+    'state',
+    'emit',
+    'streams',
+    'sync',
+    'signal',
+  ])
   assert.equal(body.copied, 9)
   assert.deepEqual(body.state, ['get', 'set', 'delete', 'getGroup', 'clear'])
   assert.deepEqual(body.logger, ['debug', 'info', 'warn', 'error', 'log', 'child', 'addListener'])
