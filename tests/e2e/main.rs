@@ -10,6 +10,8 @@
 //! | `examples` | the examples answer as they say |
 //! | `faults` | killed workers, killed engines, bad files |
 
+#![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
+
 mod events;
 mod examples;
 mod faults;

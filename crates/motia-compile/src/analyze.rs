@@ -40,7 +40,6 @@ pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
         stars: reader.stars,
         type_names,
         computed_imports: reader.computed_imports,
-        undeclared_exports: reader.undeclared_exports,
     }
 }
 
@@ -102,7 +101,6 @@ struct Reader<'s> {
     exports: Vec<Export>,
     stars: Vec<usize>,
     computed_imports: Vec<Range<usize>>,
-    undeclared_exports: Vec<(String, Range<usize>)>,
 }
 
 impl<'s> Reader<'s> {
@@ -121,7 +119,6 @@ impl<'s> Reader<'s> {
             exports: Vec::new(),
             stars: Vec::new(),
             computed_imports: Vec::new(),
-            undeclared_exports: Vec::new(),
         }
     }
 
@@ -193,9 +190,6 @@ impl<'s> Reader<'s> {
                             ModuleExportName::IdentifierReference(local) => Some(local),
                             _ => None,
                         };
-                        if let Some(local) = local.filter(|local| is_unbound(self.scoping, local)) {
-                            self.undeclared_exports.push((local.name.to_string(), range(local.span)));
-                        }
                         exports.push((specifier.exported.name().to_string(), origin(local), specifier.span));
                     }
                 }

@@ -1,4 +1,4 @@
-//! What Node would refuse, told before it does: mostly about `require` of ES modules, with the files that lead there.
+//! What Node refuses about `require` of an ES module, told before it does, with the files that lead there.
 
 use std::collections::HashSet;
 
@@ -16,10 +16,6 @@ pub(crate) fn check(graph: &Graph, id: FileId) -> Vec<Diagnostic> {
         Diagnostic::new(&file.name, message).at(&file.source, request.span.clone())
     };
     let mut errors = Vec::new();
-    for (name, span) in &facts.undeclared_exports {
-        let message = format!("'{name}' is exported, but this file does not declare it");
-        errors.push(Diagnostic::new(&file.name, message).at(&file.source, span.clone()));
-    }
     if let (Format::CommonJs, Some(span)) = (facts.format, &facts.top_level_await) {
         let message = "await outside a function needs an ES module, and this file is CommonJS";
         let help = "export with `export` instead of `module.exports`, or await inside an async function";

@@ -39,8 +39,6 @@ pub(crate) struct Facts {
     pub(crate) type_names: BTreeSet<String>,
     /// `import()` of something that is not a literal.
     pub(crate) computed_imports: Vec<Range<usize>>,
-    /// What is exported and declared nowhere.
-    pub(crate) undeclared_exports: Vec<(String, Range<usize>)>,
 }
 
 /// A specifier that a file asks for.

@@ -86,9 +86,8 @@ fn compile(compiler: &mut Compiler, project: &Project, source: &str, extension: 
         let allocator = Allocator::default();
         let parsed = Parser::new(&allocator, &code, kind).parse();
         let checked = SemanticBuilder::new_compiler().with_check_syntax_error(true).build(&parsed.program);
-        for error in parsed.diagnostics.iter().chain(checked.diagnostics.iter()) {
-            panic!("{error}\n--- source ({extension})\n{source}\n--- code\n{code}");
-        }
+        let error = parsed.diagnostics.iter().chain(checked.diagnostics.iter()).next();
+        assert!(error.is_none(), "{error:?}\n--- source ({extension})\n{source}\n--- code\n{code}");
     }
 }
 

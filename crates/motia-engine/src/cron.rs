@@ -76,6 +76,8 @@ pub(crate) struct Scheduler {
 struct Running {
     step: Arc<Step>,
     stop: CancellationToken,
+    /// Whether a run is under way. It goes along over reloads, as the run does.
+    busy: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -95,9 +97,10 @@ impl Engine {
             if running.get(&step.name).is_some_and(|before| Arc::ptr_eq(&before.step, step)) {
                 continue;
             }
-            if let Some(Running { stop, .. }) = running.remove(&step.name) {
-                stop.cancel();
-            }
+            let busy = running.remove(&step.name).map_or_else(Arc::default, |before| {
+                before.stop.cancel();
+                before.busy
+            });
             let schedule = match trigger.cron.parse::<Schedule>() {
                 Ok(schedule) => schedule,
                 Err(error) => {
@@ -107,14 +110,16 @@ impl Engine {
                 }
             };
             let stop = self.stop.child_token();
-            running.insert(step.name.clone(), Running { step: Arc::clone(step), stop: stop.clone() });
-            self.tasks.spawn(self.clone().run_schedule(Arc::clone(step), schedule, stop));
+            running.insert(
+                step.name.clone(),
+                Running { step: Arc::clone(step), stop: stop.clone(), busy: Arc::clone(&busy) },
+            );
+            self.tasks.spawn(self.clone().run_schedule(Arc::clone(step), schedule, busy, stop));
         }
     }
 
-    async fn run_schedule(self, step: Arc<Step>, schedule: Schedule, stop: CancellationToken) {
+    async fn run_schedule(self, step: Arc<Step>, schedule: Schedule, busy: Arc<AtomicBool>, stop: CancellationToken) {
         let clock = Arc::clone(self.shared.telemetry.clock());
-        let busy = Arc::new(AtomicBool::new(false));
         let mut last = clock.now();
         while let Some(due) = schedule.next(last) {
             loop {

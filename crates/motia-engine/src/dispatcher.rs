@@ -43,7 +43,10 @@ struct Lane {
 /// How an attempt ended.
 enum Attempt {
     Done,
+    /// The handler failed.
     Failed(String),
+    /// The worker died with it, and it was alone there: it is charged, and stays suspect.
+    Killed(String),
     /// The worker died with it: nobody is charged, but it is suspect.
     Suspect,
     /// It was cut off by the engine: it simply runs again.
@@ -130,9 +133,12 @@ impl Engine {
         let backend = &self.shared.backends.queue;
         let at = self.shared.telemetry.clock().now();
         let say = |level, text| self.shared.telemetry.log_of(level, Some(trace), Some(step.name.clone()), text);
+        if matches!(attempt, Attempt::Done | Attempt::Failed(_)) {
+            // It ran and its worker lives.
+            self.dispatcher.suspects.lock().remove(&id);
+        }
         let finished = match attempt {
             Attempt::Done => {
-                self.dispatcher.suspects.lock().remove(&id);
                 // Commits behind the result: the slot is free now. An acknowledgement that fails is seen below, and the
                 // delivery runs again after a restart: at least once.
                 backend.ack(id)
@@ -146,7 +152,7 @@ impl Engine {
                 return backend.release(id);
             }
             Attempt::CutOff => return backend.release(id),
-            Attempt::Failed(error) if failures >= queue.max_retries => {
+            Attempt::Failed(error) | Attempt::Killed(error) if failures >= queue.max_retries => {
                 self.dispatcher.suspects.lock().remove(&id);
                 say(
                     Level::Error,
@@ -158,7 +164,7 @@ impl Engine {
                 );
                 backend.bury(id, Failure { error, at })
             }
-            Attempt::Failed(error) => {
+            Attempt::Failed(error) | Attempt::Killed(error) => {
                 let wait = backoff(failures, id);
                 say(
                     Level::Error,
@@ -213,7 +219,7 @@ impl Engine {
                 Some(error) => Attempt::Failed(error.to_string()),
             },
             // Alone in its worker: there is nobody else to blame.
-            Err(error @ CallError::WorkerEnded { .. }) if suspect => Attempt::Failed(error.to_string()),
+            Err(error @ CallError::WorkerEnded { .. }) if suspect => Attempt::Killed(error.to_string()),
             Err(CallError::WorkerEnded { .. }) => Attempt::Suspect,
             Err(CallError::CutOff { .. }) => Attempt::CutOff,
         };
@@ -221,7 +227,7 @@ impl Engine {
             None,
             match &attempt {
                 Attempt::Done => None,
-                Attempt::Failed(error) => Some(error.clone()),
+                Attempt::Failed(error) | Attempt::Killed(error) => Some(error.clone()),
                 Attempt::Suspect => Some("the worker ended".into()),
                 Attempt::CutOff => Some("cut off".into()),
             },

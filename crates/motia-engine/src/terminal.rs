@@ -1,10 +1,12 @@
 //! The sink that people read: a line per log line, details beneath it. Or JSON lines, where no terminal is there to read them.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use motia_core::record::{Level, LogLine, Record};
 use motia_ports::TelemetrySink;
+use parking_lot::RwLock;
 use serde_json::Value;
 
 /// How lines are written.
@@ -31,15 +33,15 @@ pub struct Terminal<W> {
     mask: Mask,
 }
 
-/// Values that must not be shown: those of `.env` keys that look secret (design.md section 9).
+/// Values that must not be shown: those of `.env` keys that look secret (design.md section 9). Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Mask {
-    secrets: Vec<String>,
+    secrets: Arc<RwLock<Vec<String>>>,
 }
 
 impl Mask {
-    /// Picks the secrets out of an environment file.
-    pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    /// Picks the secrets out of an environment file. They replace those of before.
+    pub fn set<'a>(&self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
         let secret = |name: &str| {
             let name = name.to_ascii_uppercase();
             ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word))
@@ -48,13 +50,14 @@ impl Mask {
         let mut secrets: Vec<_> = variables.map(|(_, value)| value.to_owned()).collect();
         // Longer ones first: one may contain another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Self { secrets }
+        *self.secrets.write() = secrets;
     }
 
-    fn apply(&self, text: String) -> String {
-        self.secrets
-            .iter()
-            .fold(text, |text, secret| if text.contains(secret) { text.replace(secret, "********") } else { text })
+    /// The text without them.
+    pub fn apply(&self, text: String) -> String {
+        let hide =
+            |text: String, secret: &String| if text.contains(secret) { text.replace(secret, "********") } else { text };
+        self.secrets.read().iter().fold(text, hide)
     }
 }
 
@@ -182,8 +185,6 @@ fn short(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use bytes::Bytes;
     use motia_core::Timestamp;
     use motia_core::trace::TraceIds;
@@ -207,7 +208,8 @@ mod tests {
 
     fn written(format: Format, details: bool, lines: Vec<LogLine>) -> String {
         let page = Page::default();
-        let mask = Mask::new([("OPENAI_API_KEY", "sk-very-secret"), ("NAME", "not-secret-at-all"), ("TOKEN", "short")]);
+        let mask = Mask::default();
+        mask.set([("OPENAI_API_KEY", "sk-very-secret"), ("NAME", "not-secret-at-all"), ("TOKEN", "short")]);
         let mut terminal = Terminal::new(page.clone(), format, Level::Info, details, mask);
         terminal.zone = TimeZone::UTC;
         let records: Vec<_> = lines.into_iter().map(Record::Log).collect();

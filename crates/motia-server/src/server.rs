@@ -145,7 +145,8 @@ async fn bind_all(config: &Config, port: u16) -> Result<Vec<TcpListener>, Error>
             match TcpListener::bind(address).await {
                 Ok(listener) => listeners.push(listener),
                 // A machine without IPv6 still serves IPv4.
-                Err(error) if address.is_ipv6() && error.kind() == io::ErrorKind::AddrNotAvailable => {}
+                Err(error)
+                    if address.is_ipv6() && !listeners.is_empty() && error.kind() != io::ErrorKind::AddrInUse => {}
                 Err(error) => return Err(failed(error)),
             }
         }

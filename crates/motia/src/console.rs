@@ -4,18 +4,19 @@ use std::io::Write;
 
 use motia_core::record::Level;
 use motia_engine::Telemetry;
-use motia_engine::terminal::Format;
+use motia_engine::terminal::{Format, Mask};
 
 /// Where start-up and reload lines go.
 #[derive(Clone)]
 pub(crate) struct Console {
     format: Format,
     telemetry: Telemetry,
+    mask: Mask,
 }
 
 impl Console {
-    pub(crate) fn new(format: Format, telemetry: Telemetry) -> Self {
-        Self { format, telemetry }
+    pub(crate) fn new(format: Format, telemetry: Telemetry, mask: Mask) -> Self {
+        Self { format, telemetry, mask }
     }
 
     /// `➜ [CREATED] Step (API) steps/a.step.ts created` (L7677).
@@ -42,7 +43,7 @@ impl Console {
             Format::Text { color } => {
                 let tag = if color { format!("\x1b[{code}m{sign} [{tag}]\x1b[0m") } else { format!("{sign} [{tag}]") };
                 // Further lines belong to the first: they are set in.
-                let text = text.trim_end().replace('\n', "\n  ");
+                let text = self.mask.apply(text.trim_end().replace('\n', "\n  "));
                 // A terminal that is gone is no reason to stop.
                 let _ = writeln!(std::io::stdout(), "{tag} {text}");
             }

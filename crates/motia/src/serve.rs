@@ -40,17 +40,29 @@ pub(crate) async fn run(options: Serve, mode: Mode) -> Result<()> {
     let environment = Environment::new(&file_variables, options.debug);
     let address = options.address(mode == Mode::Dev, |name| environment.get(name)).map_err(anyhow::Error::msg)?;
 
+    let mask = Mask::default();
+    hide(&mask, &file_variables);
     let level = if options.debug {
         Some(Level::Debug)
     } else {
         environment.get("LOG_LEVEL").and_then(|level| level.parse().ok())
     };
-    let telemetry = start_telemetry(&options, mode, level.unwrap_or(Level::Info), &clock, &file_variables)?;
-    let console = Console::new(format(mode), telemetry.clone());
-    let stopped =
-        Instance { options, mode, root, motia_dir, environment, address, clock, telemetry: telemetry.clone(), console }
-            .run()
-            .await;
+    let telemetry = start_telemetry(&options, mode, level.unwrap_or(Level::Info), &clock, &mask)?;
+    let console = Console::new(format(mode), telemetry.clone(), mask.clone());
+    let stopped = Instance {
+        options,
+        mode,
+        root,
+        motia_dir,
+        environment,
+        address,
+        clock,
+        telemetry: telemetry.clone(),
+        console,
+        mask,
+    }
+    .run()
+    .await;
     telemetry.stop();
     stopped
 }
@@ -68,6 +80,7 @@ struct Instance {
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
     console: Console,
+    mask: Mask,
 }
 
 impl Instance {
@@ -167,7 +180,10 @@ impl Instance {
         let environment_changed = changes.everything || changed.iter().any(|path| **path == root.join(".env"));
         if environment_changed {
             match dotenv::load(root) {
-                Ok(variables) => project.set_environment(Environment::new(&variables, self.options.debug).all()),
+                Ok(variables) => {
+                    hide(&self.mask, &variables);
+                    project.set_environment(Environment::new(&variables, self.options.debug).all());
+                }
                 Err(error) => self.console.error(&format!(".env cannot be read, its last values hold: {error}")),
             }
         }
@@ -318,6 +334,11 @@ impl Signals {
     }
 }
 
+/// Values of the environment file that look secret are not shown from now on.
+fn hide(mask: &Mask, file: &[(String, String)]) {
+    mask.set(file.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+}
+
 fn format(mode: Mode) -> Format {
     let terminal = std::io::stdout().is_terminal();
     match mode {
@@ -331,11 +352,10 @@ fn start_telemetry(
     mode: Mode,
     level: Level,
     clock: &Arc<dyn Clock>,
-    file: &[(String, String)],
+    mask: &Mask,
 ) -> Result<Telemetry> {
     let details = options.verbose || (mode == Mode::Dev && !options.disable_verbose);
-    let mask = Mask::new(file.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let terminal = Terminal::new(std::io::stdout(), format(mode), level, details, mask);
+    let terminal = Terminal::new(std::io::stdout(), format(mode), level, details, mask.clone());
     Ok(Telemetry::start(Arc::clone(clock), vec![Box::new(terminal)])?)
 }
 
