@@ -30,7 +30,7 @@ lint: check-cargo check-node sdk-deps ## Formatting, clippy, licences, the SDK's
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny --offline check licenses bans sources
-	cd sdk/node && npx biome check --config-path=../.. . ../../examples ../../bench
+	sdk/node/node_modules/.bin/biome check --error-on-warnings
 
 install: check-cargo ## Put motia on PATH (in cargo's bin folder)
 	cargo install --locked --path crates/motia

@@ -46,7 +46,8 @@ impl Schedule {
     pub fn new(expression: &str, zone: TimeZone) -> Result<Self, BadSchedule> {
         let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).dom_and_dow(true).build();
         let bad = |reason: String| BadSchedule { expression: expression.to_owned(), reason };
-        let cron = parser.parse(expression.trim()).map_err(|error| bad(error.to_string()))?;
+        let cron =
+            parser.parse(expression.trim()).map_err(|error| bad(error.to_string().trim_end_matches('.').to_owned()))?;
         Ok(Self { cron, zone })
     }
 

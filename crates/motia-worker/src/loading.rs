@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use motia_core::SourcePath;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::{End, LoadEvent};
 use crate::host::Host;
@@ -41,6 +42,17 @@ pub struct Plan {
     pub root: PathBuf,
     /// The files, in the order in which they are imported.
     pub files: Vec<PlannedFile>,
+}
+
+impl Plan {
+    /// What a replacement needs: the files that were imported, as they were. Those that failed would fail again, or hang.
+    pub(crate) fn that_imported(&self, report: &LoadReport) -> Self {
+        let files = self.files.iter().filter_map(|file| {
+            let module = report.imported.get(&file.source)?.module.clone();
+            Some(PlannedFile { module, last_good: None, ..file.clone() })
+        });
+        Self { root: self.root.clone(), files: files.collect() }
+    }
 }
 
 /// A file as it was imported.
@@ -90,6 +102,8 @@ pub(crate) struct Loading<H: Host> {
     pub(crate) failed: Vec<(SourcePath, Failure)>,
     /// Where workers go that are ready.
     pub(crate) done: mpsc::UnboundedSender<Loaded<H>>,
+    /// Nobody wants it any more.
+    pub(crate) cancel: CancellationToken,
 }
 
 /// How one process's round ended.
@@ -100,8 +114,14 @@ enum Round<H: Host> {
 }
 
 impl<H: Host> Loading<H> {
+    /// Loads in a task of its own.
+    pub(crate) fn spawn(self) {
+        let (tasks, cancel) = (self.pool.tasks.clone(), self.cancel.clone());
+        tasks.spawn(cancel.run_until_cancelled_owned(self.run()));
+    }
+
     /// Loads until a process has everything that can be imported. Boxed, since a slow file starts another of these.
-    pub(crate) fn run(mut self) -> BoxFuture<'static, ()> {
+    fn run(mut self) -> BoxFuture<'static, ()> {
         Box::pin(async move {
             loop {
                 let worker = match self.pool.take_standby().await {
@@ -218,9 +238,10 @@ impl<H: Host> Loading<H> {
             files: self.files.clone(),
             failed: self.failed.clone(),
             done: self.done.clone(),
+            cancel: self.cancel.clone(),
         };
         other.give_up(&slow, Failure::Slow(SLOW));
-        self.pool.tasks.spawn(other.run());
+        other.spawn();
     }
 
     /// The process is of no use, and no file is to blame: a pause, so that a broken interpreter does not spin.

@@ -16,6 +16,7 @@ use motia_core::{SourcePath, StreamName};
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{CallHandle, Connection, End, LoadEvent};
@@ -104,8 +105,9 @@ pub(crate) struct PoolInner<H: Host> {
     old: Mutex<Vec<Arc<Worker<H>>>>,
     /// What a replacement loads after a crash.
     plan: Mutex<Option<Plan>>,
-    /// The loading that is under way; a newer one ends it.
-    loading: Mutex<Option<JoinHandle<()>>>,
+    /// Ends the loading that is under way when a newer one begins, and all of them at the end.
+    loading: Mutex<CancellationToken>,
+    ended: CancellationToken,
     streams: Mutex<Vec<StreamName>>,
     waiting: AtomicUsize,
     /// One call at a time, in a worker of its own that is reused while it lives.
@@ -198,7 +200,8 @@ impl<H: Host> Pool<H> {
             standby: Mutex::new(None),
             old: Mutex::default(),
             plan: Mutex::new(None),
-            loading: Mutex::new(None),
+            loading: Mutex::default(),
+            ended: CancellationToken::new(),
             streams: Mutex::default(),
             waiting: AtomicUsize::new(0),
             quarantine: Arc::new(Semaphore::new(1)),
@@ -212,21 +215,17 @@ impl<H: Host> Pool<H> {
     /// without it, then one with it. A plan that is still loading is given up.
     pub fn load(&self, plan: Plan) -> mpsc::UnboundedReceiver<Loaded<H>> {
         let inner = &self.inner;
-        let (done, loaded) = mpsc::unbounded_channel();
-        let (pool, root, files) = (Arc::clone(inner), plan.root, plan.files);
-        let loading = inner.tasks.spawn(Loading { pool, root, files, failed: Vec::new(), done }.run());
-        if let Some(before) = inner.loading.lock().replace(loading) {
-            before.abort();
-        }
-        loaded
+        let current = inner.ended.child_token();
+        std::mem::replace(&mut *inner.loading.lock(), current.clone()).cancel();
+        inner.start_loading(plan, current)
     }
 
     /// Lets a loaded worker serve; the one before it finishes what it holds. `plan`: what a replacement loads after a crash.
-    pub fn serve(&self, worker: Loaded<H>, plan: Plan) {
+    pub fn serve(&self, loaded: Loaded<H>, plan: &Plan) {
         // What is quarantined was loaded from the plan before.
         self.inner.end_quarantine("it was replaced");
-        *self.inner.plan.lock() = Some(plan);
-        self.inner.serve(worker);
+        *self.inner.plan.lock() = Some(plan.that_imported(&loaded.report));
+        self.inner.serve(loaded);
     }
 
     /// Workers to come have this environment. The standby, which has the old one, is replaced.
@@ -302,6 +301,7 @@ impl<H: Host> Pool<H> {
 
     /// Ends every process.
     pub fn kill(&self, why: &str) {
+        self.inner.ended.cancel();
         self.inner.quarantine.close();
         self.inner.end_quarantine(why);
         let serving = self.inner.serving.send_replace(Serving::Stopped);
@@ -310,9 +310,6 @@ impl<H: Host> Pool<H> {
         }
         for worker in self.inner.old.lock().drain(..) {
             worker.kill(why);
-        }
-        if let Some(loading) = self.inner.loading.lock().take() {
-            loading.abort();
         }
         if let Some(standby) = self.inner.standby.lock().take() {
             standby.abort();
@@ -403,6 +400,14 @@ impl<H: Host> PoolInner<H> {
         *self.standby.lock() = Some(launching);
     }
 
+    /// The receiver gets each worker that is ready.
+    fn start_loading(self: &Arc<Self>, plan: Plan, cancel: CancellationToken) -> mpsc::UnboundedReceiver<Loaded<H>> {
+        let (done, loaded) = mpsc::unbounded_channel();
+        let (pool, root, files) = (Arc::clone(self), plan.root, plan.files);
+        Loading { pool, root, files, failed: Vec::new(), done, cancel }.spawn();
+        loaded
+    }
+
     /// The standby, or a process started now.
     pub(crate) async fn take_standby(self: &Arc<Self>) -> io::Result<Worker<H>> {
         let standby = self.standby.lock().take();
@@ -469,9 +474,7 @@ impl<H: Host> PoolInner<H> {
             format!("the {runtime} worker ended ({how}); another takes over")
         });
         let Some(plan) = self.plan.lock().clone() else { return };
-        let (done, mut loaded) = mpsc::unbounded_channel();
-        let loading = Loading { pool: Arc::clone(&self), root: plan.root, files: plan.files, failed: Vec::new(), done };
-        self.tasks.spawn(loading.run());
+        let mut loaded = self.start_loading(plan, self.ended.child_token());
         while let Some(next) = loaded.recv().await {
             // A reload may have brought a worker meanwhile: it knows better what to serve.
             if matches!(&*self.serving.borrow(), Serving::Nobody) {
@@ -488,9 +491,7 @@ impl<H: Host> PoolInner<H> {
             // Not before there is a plan, and not once all is over.
             serving.wait_for(|serving| !matches!(serving, Serving::Nobody)).await.map_err(|_| Unavailable::Stopping)?;
             let plan = self.plan.lock().clone().ok_or(Unavailable::Stopping)?;
-            let (done, mut loaded) = mpsc::unbounded_channel();
-            let (pool, root, files) = (Arc::clone(self), plan.root, plan.files);
-            self.tasks.spawn(Loading { pool, root, files, failed: Vec::new(), done }.run());
+            let mut loaded = self.start_loading(plan, self.ended.child_token());
             if let Some(Loaded { worker, .. }) = loaded.recv().await {
                 worker.connection.streams(&self.streams.lock());
                 let worker = Arc::new(worker);

@@ -72,6 +72,10 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
     }
     let (project, doubles) = Project::new(steps, streams, broken);
     warnings.extend(doubles);
+    // What lost its name to another file does not run.
+    lines.retain(|(source, _)| {
+        project.step_of(source).is_some() || project.streams().any(|stream| stream.source == *source)
+    });
     // By the order of registration: of two equal routes the first wins.
     let in_order = discovery.files.iter().filter_map(|file| project.step_of(&file.path));
     let (routes, odd_routes) = Routes::new(in_order);

@@ -1,6 +1,6 @@
 // What users pass to a logger, as JSON. Unlike JSON.stringify it shows errors, Maps, bigints and cycles, never
 // throws, and never writes more than a log line should hold.
-import { isError } from './errors.mjs'
+import { isError, userStack } from './errors.mjs'
 
 const LARGEST = 65_536
 const LONGEST_STRING = 16_384
@@ -119,7 +119,7 @@ function errorMembers(error) {
   const members = [
     ['name', error.name],
     ['message', error.message],
-    ['stack', error.stack],
+    ['stack', typeof error.stack === 'string' ? userStack(error.stack) : error.stack],
   ]
   for (const key of Object.keys(error)) {
     if (key !== 'name' && key !== 'message' && key !== 'stack') members.push([key, error[key]])

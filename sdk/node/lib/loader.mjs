@@ -36,20 +36,21 @@ export class Loader {
   async #import(root, { source, module, kind }) {
     try {
       const exported = await importModule(module)
-      const { config, handler, step } =
-        kind === 'config' ? await projectConfig(exported) : stepOf(source, kind, exported)
+      const { config, step } = kind === 'config' ? await projectConfig(exported) : stepOf(source, kind, exported)
       const instances = kind === 'config' ? 'named' : 'walked'
       const { json, warnings } = await configJson(config, join(root, source), { instances })
-      if (handler !== undefined && typeof handler !== 'function') {
-        warnings.push(`handler is exported, but it is no function: ${typeof handler}`)
-      }
       if (step !== undefined) this.#steps.set(source, step)
       await this.#connection.send(KIND.IMPORTED, 0, { file: source, handler: step?.run !== undefined, warnings }, json)
     } catch (error) {
-      await this.#connection.send(KIND.REFUSED, 0, { file: source }, JSON.stringify(toWire(error)))
+      await this.#connection.send(KIND.REFUSED, 0, { file: source }, JSON.stringify(describe(error)))
     }
   }
 }
+
+/** A file without what its kind of file needs. It says all there is to say: where it was noticed is of no use to anyone. */
+class Unsuitable extends Error {}
+
+const describe = (error) => (error instanceof Unsuitable ? { message: error.message } : toWire(error))
 
 /** `.cjs` goes through `require`: what `import` makes of a CommonJS module lacks names that only running it shows. */
 const importModule = (module) =>
@@ -58,7 +59,7 @@ const importModule = (module) =>
 async function projectConfig(exported) {
   const config = await defaultOf(exported)
   if (config === null || typeof config !== 'object') {
-    throw new TypeError('motia.config must have a default export, such as: export default defineConfig({ … })')
+    throw new Unsuitable('motia.config must have a default export, such as: export default defineConfig({ … })')
   }
   return { config }
 }
@@ -66,14 +67,14 @@ async function projectConfig(exported) {
 function stepOf(source, kind, exported) {
   const { config, handler } = exportsOf(exported)
   if (config === undefined) {
-    throw new TypeError(`${source} exports no config. Add: export const config = { ${EXAMPLE[kind] ?? EXAMPLE.step} }`)
+    throw new Unsuitable(`${source} exports no config. Add: export const config = { ${EXAMPLE[kind] ?? EXAMPLE.step} }`)
   }
   if (config === null || typeof config !== 'object') {
-    throw new TypeError(
+    throw new Unsuitable(
       `${source} exports a config that is ${config === null ? 'null' : `a ${typeof config}`}, not an object`,
     )
   }
-  return { config, handler, step: kind === 'stream' ? undefined : createStep(source, { config, handler }) }
+  return { config, step: kind === 'stream' ? undefined : createStep(source, { config, handler }) }
 }
 
 const EXAMPLE = {

@@ -43,6 +43,7 @@ test('adapters are descriptions, in all forms that projects write', async () => 
   const { MemoryStateAdapter } = require('../packages/motia/index.cjs')
   class Client {
     options = { host: 'from-client', port: 1 }
+    // biome-ignore lint/correctness/noUnusedPrivateClassMembers: what real clients hold, and what must not come along
     #socket = {}
   }
   const forms = {

@@ -1,0 +1,2 @@
+// Has no config.
+export const handler = async () => ({ status: 200, body: {} })

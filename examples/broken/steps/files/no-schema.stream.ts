@@ -1,0 +1,2 @@
+// A stream whose config is empty.
+export const config = {}

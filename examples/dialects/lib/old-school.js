@@ -1,0 +1,2 @@
+// CommonJS without any mark of it but this line.
+exports.double = (n) => n * 2

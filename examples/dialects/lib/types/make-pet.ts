@@ -1,0 +1,3 @@
+import { Pet } from './pet'
+
+export const makePet = (name: string): Pet => ({ name })
