@@ -301,3 +301,40 @@ fn a_step_with_subscriptions_that_breaks_keeps_its_events() {
     assert_eq!(engine.post("/keep/third", "{}").status, 201);
     assert_eq!(engine.get("/__motia/queues").json()["queues"], json!([]));
 }
+
+#[test]
+fn the_standby_is_a_knob() {
+    let children = |engine: &Engine| {
+        let list =
+            std::process::Command::new("pgrep").args(["-P", &engine.pid().to_string()]).output().expect("pgrep runs");
+        String::from_utf8_lossy(&list.stdout).lines().count()
+    };
+    let project = Project::new(&[("steps/slow.step.ts", SLOW)]);
+    let engine = project.dev();
+    eventually("a worker and its standby", || (children(&engine) == 2).then_some(()));
+    let files = [("steps/slow.step.ts", SLOW), ("motia.config.ts", "export default { standby: false }")];
+    let project = Project::new(&files);
+    let engine = project.dev();
+    assert_eq!(children(&engine), 1);
+    send_signal(i64::from(engine.worker_pid()), "KILL");
+    assert_eq!(engine.get("/slow/1").status, 200, "a crash is mended all the same");
+}
+
+#[test]
+fn durability_is_a_knob() {
+    let files = [
+        ("steps/keep.step.ts", KEEP),
+        ("steps/kept.step.ts", KEPT),
+        ("steps/ids.step.ts", IDS),
+        ("motia.config.ts", "export default { durability: 'os' }"),
+    ];
+    let project = Project::new(&files);
+    let engine = project.dev();
+    for id in 0..20 {
+        assert_eq!(engine.post(&format!("/keep/{id}"), "{}").status, 201);
+    }
+    engine.signal("KILL");
+    engine.wait();
+    let engine = project.dev();
+    assert_eq!(ids(&engine, "kept").len(), 20, "a crash of the process costs nothing even so");
+}

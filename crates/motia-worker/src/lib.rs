@@ -9,6 +9,7 @@
 //! | [`launcher`] | how a worker process starts, so that it ends with the engine |
 //! | [`process`] | a worker process, and the thread that all of them descend from |
 //! | [`loading`] | importing a project's files into a fresh worker, whatever they do |
+//! | [`worker`] | a worker: a process, its connection, its places for calls |
 //! | [`pool`] | the workers of one runtime: which serves, which stands by, which finishes |
 //!
 //! The engine is one side, the SDKs in `sdk/` are the other. `sdk/protocol/README.md` is the contract between them.
@@ -23,9 +24,11 @@ pub mod message;
 pub mod pool;
 
 pub mod process;
+pub mod worker;
 
 pub use connection::{CallError, CallHandle, CallOutcome, CutOff, ResultBody};
 pub use host::{Host, Origin};
 pub use loading::{Failure, Imported, LoadReport, Plan, PlannedFile};
 pub use message::{CallKind, Content, Operation, OperationError, RequestHead};
-pub use pool::{Class, Loaded, Place, Pool, PoolConfig, Unavailable};
+pub use pool::{Loaded, Pool, PoolConfig, Unavailable};
+pub use worker::{Class, Place};

@@ -17,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{End, LoadEvent};
 use crate::host::Host;
 use crate::message::{HandlerError, LoadFile, LoadKind};
-use crate::pool::{Loaded, PoolInner, Worker};
+use crate::pool::{Loaded, PoolInner};
+use crate::worker::Worker;
 
 /// A file that takes longer holds up nobody else.
 const SLOW: Duration = Duration::from_secs(2);

@@ -6,29 +6,24 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
+use motia_core::StreamName;
 use motia_core::ids::Runtime;
 use motia_core::record::Level;
-use motia_core::{SourcePath, StreamName};
 use parking_lot::Mutex;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{CallHandle, Connection, End, LoadEvent};
+use crate::connection::{Connection, End, LoadEvent};
 use crate::host::Host;
 use crate::loading::{LoadReport, Loading, Plan};
-use crate::message::{CallKind, Identity};
-use crate::process::{Process, Program, Spawner};
+use crate::process::{Program, Spawner};
+use crate::worker::{Class, Place, Worker};
 
-/// Calls of requests that a worker holds at a time.
-const HTTP_CREDITS: usize = 1024;
-/// Calls of events and ticks that a worker holds at a time: apart, so that neither starves the other.
-const EVENT_CREDITS: usize = 256;
 /// Requests that may wait for a credit, and how long.
 const HTTP_WAITING: usize = 8192;
 const HTTP_PATIENCE: Duration = Duration::from_secs(5);
@@ -54,21 +49,10 @@ pub struct PoolConfig {
     pub program: Program,
     /// What is wrong with a runtime of this version, if anything.
     pub check: VersionCheck,
-    /// Whether a spare worker is kept ready.
-    pub standby: bool,
     /// How long the import of one file may take: by default, and as the project's config says once it is imported.
     pub import_timeout: ImportTimeout,
     /// Where the pool says what users should know.
     pub report: Arc<dyn Fn(Level, String) + Send + Sync>,
-}
-
-/// What kind of work asks for a worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// A request: waits a little, then is turned away.
-    Http,
-    /// An event or a tick: waits as long as it takes.
-    Event,
 }
 
 /// No worker can take the request now.
@@ -80,6 +64,13 @@ pub enum Unavailable {
     /// The engine is stopping.
     #[error("the engine is stopping")]
     Stopping,
+}
+
+/// A worker that has imported what it could.
+pub struct Loaded<H: Host> {
+    pub(crate) worker: Worker<H>,
+    /// What it has.
+    pub report: LoadReport,
 }
 
 /// A handle on the workers of one runtime.
@@ -102,6 +93,7 @@ pub(crate) struct PoolInner<H: Host> {
     pub(crate) tasks: TaskTracker,
     serving: watch::Sender<Serving<H>>,
     standby: Mutex<Standby<H>>,
+    keeps_standby: AtomicBool,
     old: Mutex<Vec<Arc<Worker<H>>>>,
     /// What a replacement loads after a crash.
     plan: Mutex<Option<Plan>>,
@@ -137,56 +129,6 @@ impl<H: Host> Clone for Serving<H> {
 
 type Standby<H> = Option<JoinHandle<io::Result<Worker<H>>>>;
 
-/// A worker: a process and its connection.
-pub struct Worker<H: Host> {
-    pub(crate) connection: Connection<H>,
-    pub(crate) process: Process,
-    pub(crate) loading: mpsc::UnboundedReceiver<LoadEvent>,
-    http: Arc<Semaphore>,
-    events: Arc<Semaphore>,
-}
-
-impl<H: Host> Drop for Worker<H> {
-    /// A process that nobody knows any more is of no use.
-    fn drop(&mut self) {
-        self.kill("nobody needs it any more");
-    }
-}
-
-/// A worker that has imported what it could.
-pub struct Loaded<H: Host> {
-    pub(crate) worker: Worker<H>,
-    /// What it has.
-    pub report: LoadReport,
-}
-
-/// A credit of a worker: the right to one call.
-pub struct Place<H: Host> {
-    connection: Connection<H>,
-    permit: OwnedSemaphorePermit,
-}
-
-impl<H: Host> Worker<H> {
-    pub(crate) fn kill(&self, why: &str) {
-        self.connection.end(why);
-        self.process.kill();
-    }
-}
-
-impl<H: Host> Place<H> {
-    /// Calls a handler.
-    pub fn call(
-        self,
-        source: &SourcePath,
-        identity: Identity,
-        kind: &CallKind,
-        body: Bytes,
-        context: Arc<H::Call>,
-    ) -> CallHandle<H> {
-        self.connection.call(source, identity, kind, body, context, Box::new(self.permit))
-    }
-}
-
 impl<H: Host> Pool<H> {
     /// A pool without workers. The standby starts at once.
     pub fn new(config: PoolConfig, host: Arc<H>, spawner: Spawner, tasks: TaskTracker) -> Self {
@@ -198,6 +140,7 @@ impl<H: Host> Pool<H> {
             tasks,
             serving: watch::Sender::new(Serving::Nobody),
             standby: Mutex::new(None),
+            keeps_standby: AtomicBool::new(true),
             old: Mutex::default(),
             plan: Mutex::new(None),
             loading: Mutex::default(),
@@ -234,8 +177,16 @@ impl<H: Host> Pool<H> {
         if let Some(standby) = self.inner.standby.lock().take() {
             standby.abort();
         }
-        if self.inner.config.standby {
+        if self.inner.keeps_standby.load(Ordering::Relaxed) {
             self.inner.start_standby();
+        }
+    }
+
+    /// Whether a spare worker is kept ready from now on.
+    pub fn keep_standby(&self, keep: bool) {
+        self.inner.keeps_standby.store(keep, Ordering::Relaxed);
+        if !keep && let Some(standby) = self.inner.standby.lock().take() {
+            standby.abort();
         }
     }
 
@@ -252,7 +203,7 @@ impl<H: Host> Pool<H> {
         if let Serving::Worker(worker) = &*self.inner.serving.borrow()
             && let Ok(permit) = Arc::clone(worker.credits(class)).try_acquire_owned()
         {
-            return Ok(Place { connection: worker.connection.clone(), permit });
+            return Ok(worker.place(permit));
         }
         match class {
             Class::Event => self.inner.wait_for_place(class).await,
@@ -275,7 +226,7 @@ impl<H: Host> Pool<H> {
             Some(worker) if !worker.loading.is_closed() => worker,
             _ => inner.start_quarantine().await?,
         };
-        Ok(Place { connection: worker.connection.clone(), permit })
+        Ok(worker.place(permit))
     }
 
     /// The pid of the worker that serves.
@@ -333,15 +284,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-impl<H: Host> Worker<H> {
-    fn credits(&self, class: Class) -> &Arc<Semaphore> {
-        match class {
-            Class::Http => &self.http,
-            Class::Event => &self.events,
-        }
-    }
-}
-
 impl<H: Host> PoolInner<H> {
     async fn wait_for_place(&self, class: Class) -> Result<Place<H>, Unavailable> {
         let mut serving = self.serving.subscribe();
@@ -362,7 +304,7 @@ impl<H: Host> PoolInner<H> {
                     if let Ok(permit) = permit
                         && !serving.has_changed().unwrap_or(true)
                     {
-                        return Ok(Place { connection: worker.connection.clone(), permit });
+                        return Ok(worker.place(permit));
                     }
                 }
                 changed = serving.changed() => changed.map_err(|_| Unavailable::Stopping)?,
@@ -377,9 +319,7 @@ impl<H: Host> PoolInner<H> {
         let output = move |stderr, line| host.output(runtime, stderr, line);
         let (process, stream) = self.spawner.spawn(program, &self.tasks, output).await?;
         let (connection, loading) = Connection::start(stream, runtime, Arc::clone(&self.host), self.tasks.clone());
-        let credits = |count| Arc::new(Semaphore::new(count));
-        let mut worker =
-            Worker { connection, process, loading, http: credits(HTTP_CREDITS), events: credits(EVENT_CREDITS) };
+        let mut worker = Worker::new(connection, process, loading);
         let problem = match tokio::time::timeout(HELLO, worker.loading.recv()).await {
             Ok(Some(LoadEvent::Hello(hello))) if hello.protocol == 1 => match (self.config.check)(&hello.runtime) {
                 None => return Ok(worker),
@@ -444,7 +384,7 @@ impl<H: Host> PoolInner<H> {
         if let Serving::Worker(old) = before {
             self.retire(old);
         }
-        if self.config.standby && self.standby.lock().is_none() {
+        if self.keeps_standby.load(Ordering::Relaxed) && self.standby.lock().is_none() {
             self.start_standby();
         }
     }

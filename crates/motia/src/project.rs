@@ -166,6 +166,7 @@ impl Project {
         let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
         let update = std::mem::replace(&mut progress.update, again);
         if let Some(pool) = self.pool() {
+            pool.keep_standby(assembled.settings.standby);
             pool.serve(loaded, &plan);
         }
         self.take_over(assembled, update).await;

@@ -227,7 +227,6 @@ impl Instance {
             runtime: Runtime::Node,
             program,
             check: Arc::new(node::too_old),
-            standby: true,
             import_timeout: Arc::new(|config| {
                 read_settings(config.unwrap_or(b"{}")).unwrap_or_default().timeouts.import
             }),
