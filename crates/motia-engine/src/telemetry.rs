@@ -1,19 +1,21 @@
-//! The bounded pipeline to the sinks. Recording never blocks: what does not fit is counted and dropped.
+//! The bounded pipeline to the sinks. Recording never blocks for long: what does not fit is counted and dropped.
+//!
+//! A record costs its call a push under a lock. The thread that feeds the sinks is woken by the first record of a batch alone, and lets the
+//! batch grow for a moment: waking it for every record would cost more than the rest of a small request.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use motia_core::record::{Level, LogLine, Record};
 use motia_core::{Clock, StepName, TraceId};
 use motia_ports::TelemetrySink;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 /// Records that may wait for the sinks.
 const CAPACITY: usize = 64 << 10;
-/// Most records in one batch.
-const BATCH: usize = 1024;
+/// How long a batch grows: what a log line takes to be seen.
+const GROWTH: Duration = Duration::from_millis(4);
 
 /// A handle on the pipeline. Cheap to clone.
 #[derive(Clone)]
@@ -22,27 +24,42 @@ pub struct Telemetry {
 }
 
 struct Shared {
-    /// `None` ends the pipeline.
-    records: SyncSender<Option<Record>>,
-    dropped: Arc<AtomicU64>,
+    batch: Mutex<Batch>,
+    begun: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
     clock: Arc<dyn Clock>,
+}
+
+/// What waits for the sinks.
+#[derive(Default)]
+struct Batch {
+    records: Vec<Record>,
+    /// Lost since the batch before.
+    dropped: u64,
+    stopped: bool,
 }
 
 impl Telemetry {
     /// Starts the thread that feeds the sinks.
     pub fn start(clock: Arc<dyn Clock>, sinks: Vec<Box<dyn TelemetrySink>>) -> std::io::Result<Self> {
-        let (records, inbox) = sync_channel(CAPACITY);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let lost = Arc::clone(&dropped);
-        let thread = thread::Builder::new().name("telemetry".into()).spawn(move || feed(&inbox, &lost, sinks))?;
-        Ok(Self { shared: Arc::new(Shared { records, dropped, thread: Mutex::new(Some(thread)), clock }) })
+        let (batch, begun) = (Mutex::default(), Condvar::new());
+        let shared = Arc::new(Shared { batch, begun, thread: Mutex::new(None), clock });
+        let fed = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("telemetry".into()).spawn(move || fed.feed(sinks))?;
+        *shared.thread.lock() = Some(thread);
+        Ok(Self { shared })
     }
 
-    /// Records something. Never blocks.
+    /// Records something.
     pub fn record(&self, record: Record) {
-        if self.shared.records.try_send(Some(record)).is_err() {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        let mut batch = self.shared.batch.lock();
+        if batch.records.len() >= CAPACITY || batch.stopped {
+            batch.dropped += 1;
+            return;
+        }
+        batch.records.push(record);
+        if batch.records.len() == 1 {
+            self.shared.begun.notify_one();
         }
     }
 
@@ -64,37 +81,47 @@ impl Telemetry {
 
     /// Lets the sinks take what is there, and ends the thread. Later records are dropped.
     pub fn stop(&self) {
+        self.shared.batch.lock().stopped = true;
+        self.shared.begun.notify_one();
         if let Some(thread) = self.shared.thread.lock().take() {
-            // The thread is gone already only if a sink panicked: it has nothing more to say.
-            let _ = self.shared.records.send(None);
+            // A sink that panicked has nothing more to say.
             let _ = thread.join();
         }
     }
 }
 
-fn feed(inbox: &Receiver<Option<Record>>, dropped: &AtomicU64, mut sinks: Vec<Box<dyn TelemetrySink>>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut open = true;
-    while open && let Ok(first) = inbox.recv() {
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Some(record) => batch.push(record),
-                None => open = false,
+impl Shared {
+    fn feed(&self, mut sinks: Vec<Box<dyn TelemetrySink>>) {
+        let mut records = Vec::new();
+        loop {
+            let mut batch = self.batch.lock();
+            if batch.records.is_empty() && !batch.stopped {
+                self.begun.wait(&mut batch);
             }
-            next = if batch.len() < BATCH && open { inbox.try_recv().ok() } else { None };
+            if !batch.stopped {
+                drop(batch);
+                thread::sleep(GROWTH);
+                batch = self.batch.lock();
+            }
+            std::mem::swap(&mut batch.records, &mut records);
+            let (dropped, stopped) = (std::mem::take(&mut batch.dropped), batch.stopped);
+            drop(batch);
+            if !records.is_empty() || dropped > 0 {
+                for sink in &mut sinks {
+                    sink.take(&records, dropped);
+                }
+                records.clear();
+            }
+            if stopped {
+                return;
+            }
         }
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        for sink in &mut sinks {
-            sink.take(&batch, lost);
-        }
-        batch.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use motia_core::SystemClock;
 
@@ -113,17 +140,14 @@ mod tests {
     #[test]
     fn everything_arrives_before_the_end_and_a_slow_sink_only_loses_what_it_counts() {
         let (taken, lost) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let sink = Counting(Arc::clone(&taken), Arc::clone(&lost), Duration::from_millis(5));
+        let sink = Counting(Arc::clone(&taken), Arc::clone(&lost), Duration::from_millis(200));
         let telemetry = Telemetry::start(Arc::new(SystemClock::default()), vec![Box::new(sink)]).expect("start");
         let total = CAPACITY as u64 * 3;
         for _ in 0..total {
             telemetry.log(Level::Info, "x");
         }
-        // One more, so that the count of the lost comes along.
-        thread::sleep(Duration::from_millis(50));
-        telemetry.log(Level::Info, "last");
         telemetry.stop();
-        assert_eq!(taken.load(Ordering::Relaxed) + lost.load(Ordering::Relaxed), total + 1);
+        assert_eq!(taken.load(Ordering::Relaxed) + lost.load(Ordering::Relaxed), total);
         assert!(lost.load(Ordering::Relaxed) > 0, "the pipeline is bounded");
     }
 }

@@ -49,6 +49,8 @@ impl Outbox {
             }
             if out.is_empty() {
                 notified.await;
+                // Whatever else is ready to run may have frames of its own: they go out together.
+                tokio::task::yield_now().await;
                 continue;
             }
             if stream.write_all(&out).await.is_err() {
