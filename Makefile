@@ -25,12 +25,12 @@ bench: check-cargo check-node ## Measure motia beside node:http, Fastify and Exp
 	cargo build --release --locked -p motia -p motia-bench
 	target/release/motia-bench $(BENCH_ARGS)
 
-lint: check-cargo check-node sdk-deps ## Formatting, clippy, licences, the SDK's style
+lint: check-cargo check-node ## Formatting, clippy, licences, the SDK's style
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
 	cargo deny --offline check licenses bans sources
-	sdk/node/node_modules/.bin/biome check --error-on-warnings
+	npx --yes @biomejs/biome@2.6.8 check --error-on-warnings
 
 install: check-cargo ## Put motia on PATH (in cargo's bin folder)
 	cargo install --locked --path crates/motia
