@@ -14,6 +14,8 @@ use crate::trace::TraceId;
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Record {
+    /// Text for whoever watches the terminal, as it is: start-up and reload lines.
+    Notice(String),
     /// A line that user code or the runtime logged.
     Log(LogLine),
     /// An attempt began.

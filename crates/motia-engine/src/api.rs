@@ -8,7 +8,7 @@ use motia_core::TraceId;
 use motia_core::record::{Cause, Level};
 use motia_core::step::{Method, Step};
 use motia_core::trace::TraceParent;
-use motia_worker::message::ResultMeta;
+use motia_worker::message::{HandlerError, ResultMeta};
 use motia_worker::{CallError, CallKind, CallOutcome, Class, RequestHead, ResultBody, Unavailable};
 
 use crate::call::Call;
@@ -63,6 +63,14 @@ impl Engine {
         let cause = Cause::Request { method, path: head.path.clone() };
         let call = Call::begin(&shared.telemetry, &step, trace, parent, cause);
         let outcome = self.run_request(&call, head, body).await;
+        // The boundary of P1 holds for failures too: a client that reads 500 may ask what was done.
+        let outcome = match call.settle(&*shared.backends.journal).await {
+            Ok(()) => outcome,
+            Err(error) => {
+                self.say(&call, format!("ended, but what it wrote could not be made safe: {error}"));
+                Err(Refusal::Failed)
+            }
+        };
         let (status, error) = match &outcome {
             Ok((meta, _)) => (meta.status, None),
             Err(refusal) => (Some(refusal.status()), Some(refusal.describe())),
@@ -98,17 +106,28 @@ impl Engine {
             Err(CallError::CutOff { reason }) => return Err(Refusal::Unavailable(reason)),
         };
         if let Some(reason) = meta.invalid {
+            self.turn_away(call.trace, &call.step, &reason);
             return Err(Refusal::Invalid(reason));
+        }
+        if meta.error.as_ref().is_some_and(HandlerError::is_unknown_step) {
+            return Err(Refusal::Unavailable("the step was replaced this very moment".into()));
         }
         if let Some(error) = meta.error {
             self.say(call, format!("failed: {error}"));
             return Err(Refusal::Failed);
         }
-        if let Err(error) = call.settle(&*self.shared.backends.journal).await {
-            self.say(call, format!("answered, but what it wrote could not be made safe: {error}"));
-            return Err(Refusal::Failed);
-        }
         Ok((meta, body))
+    }
+
+    /// Logs why a request was refused before its handler ran.
+    pub fn turn_away(&self, trace: TraceId, step: &Step, reason: &str) {
+        let text = format!("a request was refused: {reason}");
+        self.shared.telemetry.log_of(Level::Warn, Some(trace), Some(step.name.clone()), text);
+    }
+
+    /// A trace id for an answer of our own.
+    pub fn next_trace(&self) -> TraceId {
+        self.shared.backends.traces.next()
     }
 
     /// Logs what went wrong with a call.

@@ -216,6 +216,7 @@ impl Engine {
         let attempt = match outcome {
             Ok(outcome) => match outcome.meta.error {
                 None => Attempt::Done,
+                Some(error) if error.is_unknown_step() => Attempt::CutOff,
                 Some(error) => Attempt::Failed(error.to_string()),
             },
             // Alone in its worker: there is nobody else to blame.

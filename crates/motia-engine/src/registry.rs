@@ -10,7 +10,8 @@ use motia_core::{SourcePath, StepName, StreamName, Topic};
 /// Steps and streams that were understood and can run.
 #[derive(Debug, Default)]
 pub struct Project {
-    steps: HashMap<StepName, Arc<Step>>,
+    /// In the order of registration.
+    steps: Vec<Arc<Step>>,
     by_source: HashMap<SourcePath, Arc<Step>>,
     streams: HashMap<StreamName, Arc<Stream>>,
     /// Files that are there but cannot run: their stored subscriptions stay.
@@ -18,22 +19,32 @@ pub struct Project {
 }
 
 impl Project {
-    /// Puts a project together. Of two steps, routes or streams with the same name the first wins; the others come back as
-    /// warnings that name both files (design.md section 6).
+    /// Puts a project together. Of two event or cron steps, or streams, with the same name the first wins; each such pair comes back
+    /// as a warning that names both files (design.md section 6).
     pub fn new(steps: Vec<Step>, streams: Vec<Stream>, broken: Vec<SourcePath>) -> (Self, Vec<String>) {
         let mut project = Self { broken, ..Self::default() };
         let mut warnings = Vec::new();
+        let mut names: HashMap<StepName, Arc<Step>> = HashMap::new();
         for step in steps {
-            if let Some(first) = project.steps.get(&step.name) {
-                warnings.push(format!(
-                    "step name '{}' is used by {} and by {}; the first one is used, rename the other",
-                    step.name, first.source, step.source
-                ));
-                continue;
-            }
             let step = Arc::new(step);
+            if let Some(first) = names.get(&step.name) {
+                // Queues and schedules are kept under the step's name: two of one name would take each other's.
+                let shared = matches!(step.trigger, Trigger::Event(_) | Trigger::Cron(_));
+                let what = if shared {
+                    "the first one is used, rename the other"
+                } else {
+                    "both run; rename one, to tell them apart in logs"
+                };
+                let (name, first, second) = (&step.name, &first.source, &step.source);
+                warnings.push(format!("step name '{name}' is used by {first} and by {second}; {what}"));
+                if shared {
+                    continue;
+                }
+            } else {
+                names.insert(step.name.clone(), Arc::clone(&step));
+            }
             project.by_source.insert(step.source.clone(), Arc::clone(&step));
-            project.steps.insert(step.name.clone(), step);
+            project.steps.push(step);
         }
         for stream in streams {
             match project.streams.get(&stream.name) {
@@ -49,9 +60,9 @@ impl Project {
         (project, warnings)
     }
 
-    /// All steps, in no order.
+    /// All steps, in the order of registration.
     pub fn steps(&self) -> impl Iterator<Item = &Arc<Step>> {
-        self.steps.values()
+        self.steps.iter()
     }
 
     /// All streams, in no order.
@@ -72,14 +83,14 @@ impl Project {
     /// Topics that a step says it emits and no step subscribes to.
     pub fn topics_without_subscriber(&self) -> Vec<(Arc<Step>, Topic)> {
         let subscribed = |topic: &Topic| {
-            self.steps.values().any(|step| match &step.trigger {
+            self.steps.iter().any(|step| match &step.trigger {
                 Trigger::Event(event) => event.subscribes.contains(topic),
                 _ => false,
             })
         };
         let mut lonely: Vec<_> = self
             .steps
-            .values()
+            .iter()
             .flat_map(|step| step.emits.declared().iter().map(move |emit| (Arc::clone(step), emit.topic.clone())))
             .filter(|(_, topic)| !subscribed(topic))
             .collect();

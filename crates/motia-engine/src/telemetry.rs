@@ -17,6 +17,9 @@ const CAPACITY: usize = 64 << 10;
 /// How long a batch grows: what a log line takes to be seen.
 const GROWTH: Duration = Duration::from_millis(4);
 
+/// How long the sinks may take for what is left at the end.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A handle on the pipeline. Cheap to clone.
 #[derive(Clone)]
 pub struct Telemetry {
@@ -84,8 +87,13 @@ impl Telemetry {
         self.shared.batch.lock().stopped = true;
         self.shared.begun.notify_one();
         if let Some(thread) = self.shared.thread.lock().take() {
-            // A sink that panicked has nothing more to say.
-            let _ = thread.join();
+            // A sink may be stuck for good (nobody reads our output): nothing waits for it longer than this.
+            for _ in 0..LAST_WORDS.as_millis() / 5 {
+                if thread.is_finished() {
+                    return;
+                }
+                thread::sleep(Duration::from_millis(5));
+            }
         }
     }
 }

@@ -123,13 +123,16 @@ impl<W: Write + Send + 'static> TelemetrySink for Terminal<W> {
             text.push_str(&format!("[{dropped} records were dropped: they came faster than they could be written]\n"));
         }
         for record in records {
-            if let Record::Log(line) = record
-                && line.level >= self.level
-            {
-                text.push_str(&match self.format {
+            match record {
+                Record::Notice(notice) => {
+                    text.push_str(notice);
+                    text.push('\n');
+                }
+                Record::Log(line) if line.level >= self.level => text.push_str(&match self.format {
                     Format::Text { color } => self.text(line, color),
                     Format::Json => self.json(line),
-                });
+                }),
+                _ => {}
             }
         }
         if !text.is_empty() {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use hyper::body::Incoming;
+use motia_core::TraceId;
 use motia_core::step::Method;
 use motia_core::trace::TraceParent;
 use motia_engine::{ApiReply, ApiRequest, Engine, Refusal};
@@ -98,7 +99,11 @@ impl Edge {
         let limit = self.shared.engine.settings().body_limit;
         let body = match read_body(&parts.headers, body, limit, &mut head).await {
             Ok(body) => body,
-            Err(bad) => return error(bad.status(), &bad.to_string()),
+            Err(bad) => {
+                let (trace, reason) = (self.shared.engine.next_trace(), bad.to_string());
+                self.shared.engine.turn_away(trace, &step, &reason);
+                return traced(error(bad.status(), &reason), trace);
+            }
         };
         let parent = parts.headers.get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
         let name = step.name.clone();
@@ -114,11 +119,9 @@ impl Edge {
             }
             Err(refusal) => refused(&refusal),
         };
-        let headers = answer.headers_mut();
-        // Both are of our own making: ASCII without control characters.
-        headers.extend(HeaderValue::from_str(trace.as_str()).ok().map(|value| (TRACE_ID, value)));
-        headers.extend(HeaderValue::from_str(&parent.to_string()).ok().map(|value| (TRACEPARENT, value)));
-        answer
+        // Of our own making: ASCII without control characters.
+        answer.headers_mut().extend(HeaderValue::from_str(&parent.to_string()).ok().map(|value| (TRACEPARENT, value)));
+        traced(answer, trace)
     }
 
     /// What no step answers: preflights, health, and what is not there.
@@ -146,7 +149,7 @@ impl Edge {
             }
         };
         cors::add(self.shared.mode, request.headers(), answer.headers_mut());
-        answer
+        traced(answer, self.shared.engine.next_trace())
     }
 
     /// The admin API on the port: in `dev` alone, for programs and pages of this machine (design.md section 9).
@@ -177,6 +180,12 @@ impl Edge {
 const INTERNAL: &str = "Internal server error";
 const TRACE_ID: http::HeaderName = http::HeaderName::from_static("x-trace-id");
 const TRACEPARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
+
+/// With the chain's id, by which its log lines are found.
+fn traced(mut answer: Response<EdgeBody>, trace: TraceId) -> Response<EdgeBody> {
+    answer.headers_mut().extend(HeaderValue::from_str(trace.as_str()).ok().map(|value| (TRACE_ID, value)));
+    answer
+}
 
 fn refused(refusal: &Refusal) -> Response<EdgeBody> {
     let mut answer = match refusal {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder};
 use bytes::{Bytes, BytesMut};
 use encoding_rs::{Encoding, UTF_8};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use motia_worker::{Content, RequestHead};
@@ -61,7 +61,10 @@ pub(crate) async fn read_body(
     }
     let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit) {
-        drain(&mut body).await;
+        // Whoever asks first has sent nothing yet.
+        if !headers.contains_key(EXPECT) {
+            drain(&mut body).await;
+        }
         return Err(BadRequest::TooLarge { limit });
     }
     let raw = collect(&mut body, limit).await?;

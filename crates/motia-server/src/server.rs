@@ -20,6 +20,8 @@ use crate::edge::{Edge, Mode};
 const HEAD_TIME: Duration = Duration::from_secs(30);
 /// Most bytes of a request's head.
 const HEAD_BYTES: usize = 64 << 10;
+/// Most headers of a request.
+const HEADERS: usize = 512;
 /// How much of what a client still sends is read after an answer that ends the connection, and for how long.
 const LINGER_BYTES: usize = 8 << 20;
 const LINGER_TIME: Duration = Duration::from_secs(2);
@@ -180,6 +182,7 @@ async fn serve(stream: TcpStream, edge: Edge, shutdown: CancellationToken) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
         .serve_connection(TokioIo::new(stream), service);
     let outcome = tokio::select! {
         outcome = &mut connection => outcome,

@@ -111,6 +111,11 @@ impl Store {
         self.inner.syncer.set_durability(durability);
     }
 
+    /// Waits until the disk fails for good, and says how: what is on it is unknown then, and the engine must stop.
+    pub async fn failed(&self) -> String {
+        self.inner.syncer.failed().await
+    }
+
     /// Trace ids.
     pub fn traces(&self) -> Arc<dyn Traces> {
         Arc::new(self.clone())

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
         move |source| OpenError::Io { path, source }
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error(dir))?;
+    // A folder that the original left behind is open to all.
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io_error(dir))?;
     let owner = own(dir)?;
     let file = dir.join("motia.db");
     let new = look(&file)?;

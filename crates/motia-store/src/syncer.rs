@@ -58,6 +58,16 @@ impl Syncer {
         self.durable.store(durability == Durability::Fsync, Ordering::Relaxed);
     }
 
+    /// Waits for a sync that failed.
+    pub(crate) async fn failed(&self) -> String {
+        let mut synced = self.synced.clone();
+        match synced.wait_for(Result::is_err).await.map(|progress| progress.clone()) {
+            Ok(Err(reason)) => reason,
+            // The thread ended with the store.
+            _ => std::future::pending().await,
+        }
+    }
+
     /// Starts a sync for whatever is committed now, without waiting for it.
     pub(crate) fn nudge(&self) {
         // A full channel means that one is about to start anyway.

@@ -248,8 +248,11 @@ impl<H: Host> Connection<H> {
         let (read, write) = stream.into_split();
         let (reader, writer) = (Arc::clone(&shared), Arc::clone(&shared));
         tasks.spawn(async move {
+            // Whatever happens while reading, even a bug of ours: a connection that nobody reads is ended.
+            let ended = EndOnDrop(&reader);
             let why = receive::run(&reader, read, events).await;
             reader.end(End::Worker(why));
+            drop(ended);
         });
         tasks.spawn(async move { writer.outbox.run(write).await });
         (Self { shared }, loading)
@@ -330,6 +333,14 @@ impl<H: Host> Connection<H> {
     fn ended_error(&self) -> CallError {
         let end = self.shared.ended.borrow().clone();
         end.unwrap_or_else(|| End::Engine("the connection was closed".into())).error(self.shared.runtime)
+    }
+}
+
+struct EndOnDrop<'a, H: Host>(&'a Shared<H>);
+
+impl<H: Host> Drop for EndOnDrop<'_, H> {
+    fn drop(&mut self) {
+        self.0.end(End::Engine("its connection was no longer read".into()));
     }
 }
 

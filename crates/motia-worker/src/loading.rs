@@ -23,6 +23,9 @@ use crate::worker::Worker;
 /// A file that takes longer holds up nobody else.
 const SLOW: Duration = Duration::from_secs(2);
 
+/// A pause before a process that did not start is started again.
+const LAUNCH_PAUSE: Duration = Duration::from_secs(1);
+
 /// A file to import.
 #[derive(Clone, Debug)]
 pub struct PlannedFile {
@@ -105,6 +108,8 @@ pub(crate) struct Loading<H: Host> {
     pub(crate) done: mpsc::UnboundedSender<Loaded<H>>,
     /// Nobody wants it any more.
     pub(crate) cancel: CancellationToken,
+    /// How often a process may fail to start before this gives up; `None`: never, since there is nobody else who serves.
+    pub(crate) launches: Option<u32>,
 }
 
 /// How one process's round ended.
@@ -129,7 +134,12 @@ impl<H: Host> Loading<H> {
                     Ok(worker) => worker,
                     Err(error) => {
                         self.pool.report_launch_failure(&error);
-                        return;
+                        if self.launches == Some(1) {
+                            return;
+                        }
+                        self.launches = self.launches.map(|left| left - 1);
+                        tokio::time::sleep(LAUNCH_PAUSE).await;
+                        continue;
                     }
                 };
                 match self.round(worker).await {
@@ -240,6 +250,7 @@ impl<H: Host> Loading<H> {
             failed: self.failed.clone(),
             done: self.done.clone(),
             cancel: self.cancel.clone(),
+            launches: self.launches,
         };
         other.give_up(&slow, Failure::Slow(SLOW));
         other.spawn();

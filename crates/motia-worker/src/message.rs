@@ -219,6 +219,11 @@ pub struct HandlerError {
 }
 
 impl HandlerError {
+    /// The worker does not have the step: it was replaced between the look-up and the call.
+    pub fn is_unknown_step(&self) -> bool {
+        self.code.as_ref().is_some_and(|code| code == "step-unknown")
+    }
+
     /// An error of ours, not of the handler's.
     pub fn new(message: impl Into<String>) -> Self {
         Self { message: message.into(), ..Self::default() }

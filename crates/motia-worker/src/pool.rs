@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use motia_core::StreamName;
@@ -31,6 +31,13 @@ const HTTP_PATIENCE: Duration = Duration::from_secs(5);
 const OLD_WORKERS: usize = 3;
 /// What an old worker's promises and timers get after its last call.
 const LEFTOVERS: Duration = Duration::from_secs(30);
+/// How often a new plan tries to start a process.
+const LAUNCHES: u32 = 3;
+/// A worker that lived shorter than this died young. Replacing the next one waits, longer each time: a project that kills its workers
+/// must not keep the machine busy.
+const YOUNG: Duration = Duration::from_secs(10);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a process may take to start and load its runtime.
 const HELLO: Duration = Duration::from_secs(30);
 
@@ -102,6 +109,8 @@ pub(crate) struct PoolInner<H: Host> {
     ended: CancellationToken,
     streams: Mutex<Vec<StreamName>>,
     waiting: AtomicUsize,
+    /// How many workers in a row died young.
+    died_young: AtomicU32,
     /// One call at a time, in a worker of its own that is reused while it lives.
     quarantine: Arc<Semaphore>,
     quarantined: Mutex<Option<Arc<Worker<H>>>>,
@@ -147,6 +156,7 @@ impl<H: Host> Pool<H> {
             ended: CancellationToken::new(),
             streams: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            died_young: AtomicU32::new(0),
             quarantine: Arc::new(Semaphore::new(1)),
             quarantined: Mutex::new(None),
         });
@@ -160,7 +170,7 @@ impl<H: Host> Pool<H> {
         let inner = &self.inner;
         let current = inner.ended.child_token();
         std::mem::replace(&mut *inner.loading.lock(), current.clone()).cancel();
-        inner.start_loading(plan, current)
+        inner.start_loading(plan, current, Some(LAUNCHES))
     }
 
     /// Lets a loaded worker serve; the one before it finishes what it holds. `plan`: what a replacement loads after a crash.
@@ -245,9 +255,15 @@ impl<H: Host> Pool<H> {
             self.inner.old.lock().push(Arc::clone(&worker));
             workers.push(worker);
         }
+        workers.extend(self.inner.quarantined.lock().clone());
         for worker in workers {
             worker.connection.settled().await;
         }
+    }
+
+    /// Gives up the loading that is under way, if one is.
+    pub fn stop_loading(&self) {
+        self.inner.loading.lock().cancel();
     }
 
     /// Ends every process.
@@ -341,10 +357,15 @@ impl<H: Host> PoolInner<H> {
     }
 
     /// The receiver gets each worker that is ready.
-    fn start_loading(self: &Arc<Self>, plan: Plan, cancel: CancellationToken) -> mpsc::UnboundedReceiver<Loaded<H>> {
+    fn start_loading(
+        self: &Arc<Self>,
+        plan: Plan,
+        cancel: CancellationToken,
+        launches: Option<u32>,
+    ) -> mpsc::UnboundedReceiver<Loaded<H>> {
         let (done, loaded) = mpsc::unbounded_channel();
         let (pool, root, files) = (Arc::clone(self), plan.root, plan.files);
-        Loading { pool, root, files, failed: Vec::new(), done, cancel }.spawn();
+        Loading { pool, root, files, failed: Vec::new(), done, cancel, launches }.spawn();
         loaded
     }
 
@@ -391,7 +412,15 @@ impl<H: Host> PoolInner<H> {
 
     /// Replaces the serving worker when it ends by itself.
     async fn watch(self: Arc<Self>, worker: Arc<Worker<H>>) {
-        let end = worker.connection.ended().await;
+        let mut lived = std::pin::pin!(tokio::time::sleep(YOUNG));
+        let end = tokio::select! {
+            end = worker.connection.ended() => end,
+            () = &mut lived => {
+                self.died_young.store(0, Ordering::Relaxed);
+                worker.connection.ended().await
+            }
+        };
+        let young = !lived.is_elapsed();
         // Closed its connection, or broke the protocol: either way it is of no use.
         worker.process.kill();
         let was_serving = self.serving.send_if_modified(|serving| {
@@ -413,8 +442,15 @@ impl<H: Host> PoolInner<H> {
             };
             format!("the {runtime} worker ended ({how}); another takes over")
         });
+        if young {
+            let before = self.died_young.fetch_add(1, Ordering::Relaxed);
+            // The first one costs nobody a pause.
+            let pause =
+                before.checked_sub(1).map(|doublings| FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)));
+            tokio::time::sleep(pause.unwrap_or_default().min(LONGEST_PAUSE)).await;
+        }
         let Some(plan) = self.plan.lock().clone() else { return };
-        let mut loaded = self.start_loading(plan, self.ended.child_token());
+        let mut loaded = self.start_loading(plan, self.ended.child_token(), None);
         while let Some(next) = loaded.recv().await {
             // A reload may have brought a worker meanwhile: it knows better what to serve.
             if matches!(&*self.serving.borrow(), Serving::Nobody) {
@@ -431,7 +467,7 @@ impl<H: Host> PoolInner<H> {
             // Not before there is a plan, and not once all is over.
             serving.wait_for(|serving| !matches!(serving, Serving::Nobody)).await.map_err(|_| Unavailable::Stopping)?;
             let plan = self.plan.lock().clone().ok_or(Unavailable::Stopping)?;
-            let mut loaded = self.start_loading(plan, self.ended.child_token());
+            let mut loaded = self.start_loading(plan, self.ended.child_token(), None);
             if let Some(Loaded { worker, .. }) = loaded.recv().await {
                 worker.connection.streams(&self.streams.lock());
                 let worker = Arc::new(worker);

@@ -1,8 +1,6 @@
 //! What the runtime tells whoever started it: lines for people, log lines for machines.
 
-use std::io::Write;
-
-use motia_core::record::Level;
+use motia_core::record::{Level, Record};
 use motia_engine::Telemetry;
 use motia_engine::terminal::{Format, Mask};
 
@@ -44,8 +42,8 @@ impl Console {
                 let tag = if color { format!("\x1b[{code}m{sign} [{tag}]\x1b[0m") } else { format!("{sign} [{tag}]") };
                 // Further lines belong to the first: they are set in.
                 let text = self.mask.apply(text.trim_end().replace('\n', "\n  "));
-                // A terminal that is gone is no reason to stop.
-                let _ = writeln!(std::io::stdout(), "{tag} {text}");
+                // By the pipeline, as everything: a terminal that nobody reads must not hold us up.
+                self.telemetry.record(Record::Notice(format!("{tag} {text}")));
             }
         }
     }

@@ -136,7 +136,12 @@ impl Project {
                 let loaded = pool.load(plan.clone());
                 self.loading = Some(InProgress { discovery, plan, generation, loaded, update });
             }
-            _ => {
+            pool => {
+                // What may still be loading is of files that are gone.
+                self.loading = None;
+                if let Some(pool) = pool {
+                    pool.stop_loading();
+                }
                 let assembled = assemble(&discovery, &LoadReport::default());
                 self.take_over(assembled, update).await;
             }
@@ -144,14 +149,24 @@ impl Project {
         Ok(())
     }
 
-    /// Waits for a worker that has imported the project, and lets it take over. Pending while nothing loads. Answers `false` once
-    /// there is none to come.
-    pub(crate) async fn loaded(&mut self) -> bool {
-        let Some(progress) = &mut self.loading else { return std::future::pending().await };
-        let Some(loaded) = progress.loaded.recv().await else {
-            self.loading = None;
-            return false;
-        };
+    /// Waits for a worker that has imported the project; `None` once there is none to come. Pending while nothing loads. Nothing is
+    /// lost if the wait is given up.
+    pub(crate) async fn loaded(&mut self) -> Option<Loaded<EngineHost>> {
+        match &mut self.loading {
+            Some(progress) => progress.loaded.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// No worker came, or no further one.
+    pub(crate) fn loading_ended(&mut self) {
+        self.loading = None;
+    }
+
+    /// Lets a worker take over that has imported the project. Must not be given up half-way: the worker would serve under the routes of
+    /// the one before.
+    pub(crate) async fn accept(&mut self, loaded: Loaded<EngineHost>) {
+        let Some(progress) = &mut self.loading else { return };
         let assembled = assemble(&progress.discovery, &loaded.report);
         let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
         for (source, module) in modules.collect::<Vec<_>>() {
@@ -170,7 +185,6 @@ impl Project {
             pool.serve(loaded, &plan);
         }
         self.take_over(assembled, update).await;
-        true
     }
 
     /// The files whose change matters.

@@ -18,9 +18,9 @@ use motia_engine::terminal::{Format, Mask, Terminal};
 use motia_engine::{Backends, Engine, EngineHost, Telemetry};
 use motia_server::{Edge, Mode, Server};
 use motia_store::Store;
-use motia_worker::Pool;
 use motia_worker::pool::{PoolConfig, node_program};
 use motia_worker::process::Spawner;
+use motia_worker::{Loaded, Pool};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -113,13 +113,17 @@ impl Instance {
         project.update(Vec::new(), true).await?;
         let mut serving = None;
         let shutdown = CancellationToken::new();
-        let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(true) };
-        anyhow::ensure!(ready != Some(false), "no worker could import the project: see above");
-        if ready.is_some() {
+        let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(None) };
+        let mut fatal = None;
+        if let Some(loaded) = ready {
+            match loaded {
+                Some(loaded) => project.accept(loaded).await,
+                None => anyhow::ensure!(!project.is_loading(), "no worker could import the project: see above"),
+            }
             let server = self.bind(edge).await?;
             self.announce(&engine, server.port, began);
             serving = Some(engine.tasks().spawn(server.run(shutdown.clone())));
-            self.attend(&mut project, &mut signals, &mut watched).await;
+            fatal = self.attend(&mut project, &mut signals, &mut watched, &store).await;
         }
 
         self.console.info("STOPPING", "no further work is taken; what runs may finish");
@@ -141,13 +145,24 @@ impl Instance {
         }
         // Whoever looks for this engine finds that it is gone.
         let _ = fs::remove_file(self.motia_dir.join(ENGINE_FILE));
+        if let Some(reason) = fatal {
+            anyhow::bail!(
+                "the store failed, and what is on disk is unknown: {reason}. Check the disk, then start again"
+            );
+        }
         store.close().await.context("what was written last could not be made safe")?;
         self.console.info("STOPPED", "everything that was acknowledged is stored");
         Ok(())
     }
 
-    /// Waits for changes and workers until a signal comes.
-    async fn attend(&self, project: &mut Project, signals: &mut Signals, watched: &mut Option<Watched>) {
+    /// Waits for changes and workers until a signal comes, or until the store fails: then it answers with why.
+    async fn attend(
+        &self,
+        project: &mut Project,
+        signals: &mut Signals,
+        watched: &mut Option<Watched>,
+        store: &Store,
+    ) -> Option<String> {
         loop {
             if let Some(watched) = &watched {
                 watched.watch_outside(project.inputs());
@@ -158,10 +173,17 @@ impl Instance {
                     None => std::future::pending().await,
                 }
             };
-            tokio::select! {
-                () = signals.stop() => return,
-                _ = project.loaded() => {}
-                changed = changed => self.reload(project, changed).await,
+            // What came is dealt with after the wait: nothing may cut that off half-way.
+            let event = tokio::select! {
+                () = signals.stop() => return None,
+                reason = store.failed() => return Some(reason),
+                loaded = project.loaded() => Event::Loaded(loaded),
+                changed = changed => Event::Changed(changed),
+            };
+            match event {
+                Event::Loaded(Some(loaded)) => project.accept(loaded).await,
+                Event::Loaded(None) => project.loading_ended(),
+                Event::Changed(changes) => self.reload(project, changes).await,
             }
         }
     }
@@ -265,6 +287,12 @@ impl Instance {
         let url = self.address.url(port);
         self.console.info("READY", &format!("{url} ({steps} steps, {streams} streams, {took} ms)"));
     }
+}
+
+/// What a running project waits for.
+enum Event {
+    Loaded(Option<Loaded<EngineHost>>),
+    Changed(Changes),
 }
 
 /// The environment of workers: that of the engine, and what `.env` adds to it.

@@ -1,4 +1,4 @@
-// The same name as name-a.step.ts. This one wins.
+// The same name as name-a.step.ts. Both run; a warning names the two files.
 export const config = { type: 'api', name: 'Name', path: '/name/b', method: 'GET', emits: [] }
 
 export const handler = async () => ({ status: 200, body: { from: 'b' } })

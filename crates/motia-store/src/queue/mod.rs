@@ -128,7 +128,7 @@ impl Queue {
     ) -> Write<()> {
         let Some(step) = self.shared.take_held(id) else { return refused() };
         let group = self.shared.lanes.lock().get(&step).and_then(|slot| slot.lane.group_of(id));
-        let (shared, successor_of) = (Arc::clone(&self.shared), step.clone());
+        let (shared, successor_of, finished_step) = (Arc::clone(&self.shared), step.clone(), step.clone());
         let Write { mark, done } = self.writer.submit_atomic(
             move |connection| {
                 act(connection)?;
@@ -137,9 +137,22 @@ impl Queue {
                     None => Ok(None),
                 }
             },
-            move |successor| shared.with_lane(&step, |lane| lane.finished(id, successor.clone())),
+            move |successor| shared.with_lane(&finished_step, |lane| lane.finished(id, successor.clone())),
         );
-        Write { mark, done: Box::pin(async move { done.await.map(|_| ()) }) }
+        self.or_held_again(id, step, Write { mark, done: Box::pin(async move { done.await.map(|_| ()) }) })
+    }
+
+    /// A delivery whose outcome could not be stored is still handed out: whoever has it may release it.
+    fn or_held_again(&self, id: DeliveryId, step: StepName, write: Write<()>) -> Write<()> {
+        let (shared, Write { mark, done }) = (Arc::clone(&self.shared), write);
+        let done = async move {
+            let outcome = done.await;
+            if outcome.is_err() {
+                shared.held.lock().insert(id, step);
+            }
+            outcome
+        };
+        Write { mark, done: Box::pin(done) }
     }
 
     /// Reads what a lane should hold next. On the writer thread, so that it cannot miss or repeat what is being committed.
@@ -267,11 +280,12 @@ impl EventQueue for Queue {
 
     fn retry(&self, id: DeliveryId, failure: Failure, due: Timestamp) -> Write<()> {
         let Some(step) = self.shared.take_held(id) else { return refused() };
-        let shared = Arc::clone(&self.shared);
-        self.writer.submit_atomic(
+        let (shared, of) = (Arc::clone(&self.shared), step.clone());
+        let write = self.writer.submit_atomic(
             move |connection| rows::postpone(connection, id, &failure, due),
-            move |()| shared.with_lane(&step, |lane| lane.retried(id, due)),
-        )
+            move |()| shared.with_lane(&of, |lane| lane.retried(id, due)),
+        );
+        self.or_held_again(id, step, write)
     }
 
     fn bury(&self, id: DeliveryId, failure: Failure) -> Write<()> {

@@ -155,9 +155,9 @@ impl<H: Host> Shared<H> {
                 Some(Receiving::Whole { body, .. }) => body.extend_from_slice(&frame.body),
                 Some(Receiving::Stream { chunks, ahead }) => {
                     // A reader that is gone has given all the window there is: its rest is thrown away.
-                    if chunks.send(Ok(frame.body.clone())).is_ok()
-                        && ahead.fetch_add(frame.body.len(), Ordering::Relaxed) + frame.body.len() > WINDOW
-                    {
+                    // Counted before it is sent: its reader takes it off at once.
+                    let before = ahead.fetch_add(frame.body.len(), Ordering::Relaxed);
+                    if chunks.send(Ok(frame.body.clone())).is_ok() && before.saturating_add(frame.body.len()) > WINDOW {
                         return Err("a body ran ahead of its window".into());
                     }
                 }
