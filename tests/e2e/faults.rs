@@ -338,3 +338,67 @@ fn durability_is_a_knob() {
     let engine = project.dev();
     assert_eq!(ids(&engine, "kept").len(), 20, "a crash of the process costs nothing even so");
 }
+
+#[test]
+fn a_worker_that_cannot_start_for_a_while_is_replaced_once_it_can() {
+    let project =
+        Project::new(&[("steps/slow.step.ts", SLOW), ("motia.config.ts", "export default { standby: false }")]);
+    let fork = "#!/bin/sh\n[ -f \"$(dirname \"$0\")/no-fork\" ] && exit 1\nexec node \"$@\"\n";
+    project.write("fake/node", fork);
+    let node = project.path().join("fake/node");
+    let executable = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
+    std::fs::set_permissions(&node, executable).expect("executable");
+    let environment = [("MOTIA_NODE", node.to_str().expect("a path"))];
+    let engine = project.run_with(&["dev", "--port", "0"], &environment);
+    project.write("fake/no-fork", "");
+    send_signal(i64::from(engine.worker_pid()), "KILL");
+    engine.wait_for("did not start");
+    project.remove("fake/no-fork");
+    eventually("another worker serves", || (engine.get("/slow/1").status == 200).then_some(()));
+}
+
+#[test]
+fn output_that_nobody_reads_holds_up_no_stop() {
+    let project = Project::new(&[(
+        "steps/loud.step.ts",
+        "export const config = { type: 'api', name: 'Loud', path: '/loud', method: 'GET' }
+         export const handler = async (req, { logger }) => {
+           for (let n = 0; n < 2000; n++) logger.info('x'.repeat(500))
+           return { status: 200, body: {} }
+         }",
+    )]);
+    let port = free_port();
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_motia"))
+        .args(["dev", "-p", &port.to_string()])
+        .current_dir(project.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let client = crate::support::Client::new(port);
+    eventually("it answers", || {
+        client.try_request("GET", "/loud", &[], b"").ok().filter(|answer| answer.status == 200)
+    });
+    client.request("GET", "/loud", &[], b"");
+    send_signal(i64::from(child.id()), "TERM");
+    eventually("it ends", || child.try_wait().expect("waited"));
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+#[test]
+fn a_project_whose_files_kill_every_worker_does_not_keep_the_machine_busy() {
+    let project = Project::new(&[
+        ("steps/slow.step.ts", SLOW),
+        (
+            "steps/dies.step.ts",
+            "setTimeout(() => process.exit(1), 20)\nexport const config = { type: 'noop', name: 'Dies', virtualEmits: [], virtualSubscribes: [] }",
+        ),
+    ]);
+    let engine = project.dev();
+    thread::sleep(Duration::from_secs(4));
+    let deaths = engine.output().matches("another takes over").count();
+    assert!((3..12).contains(&deaths), "{deaths} workers died in 4 s");
+}

@@ -171,6 +171,17 @@ fn bad_requests_have_clear_answers_and_the_next_one_works() {
     assert_eq!(client.request("POST", "/echo/%00", &json, b"{}").json()["pathParams"]["a"], "\0");
     assert_eq!(client.request("POST", "/echo/..", &json, b"{}").json()["pathParams"]["a"], "..");
     assert_eq!(client.request("GET", "/../../etc/passwd", &[], b"").status, 404);
+    for answer in [
+        client.request("POST", "/echo", &[("content-type", "text/plain; charset=klingon")], b"x"),
+        client.request("POST", "/echo/%ff", &json, b"{}"),
+        client.request("GET", "/nowhere", &[], b""),
+    ] {
+        assert!(answer.header("x-trace-id").is_some(), "{answer:?}");
+    }
+    engine.wait_for("a request was refused: unsupported charset \"klingon\"");
+    let names: Vec<String> = (0..200).map(|n| format!("x-{n}")).collect();
+    let some: Vec<_> = names.iter().map(|name| (name.as_str(), "1")).collect();
+    assert_eq!(client.request("POST", "/echo", &some, b"").status, 200);
     let wrong = client.request("GET", "/echo", &[], b"");
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("POST")));
     assert_eq!(client.request("BREW", "/echo", &[], b"").status, 404);
