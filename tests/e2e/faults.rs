@@ -261,6 +261,10 @@ fn a_config_that_throws_is_reported_and_the_rest_runs() {
              import observability from '@motiadev/plugin-observability/plugin'
              import { RedisStateAdapter } from '@motiadev/adapter-redis-state'
              import helper from 'a-package-that-is-not-there'
+             import * as all from 'a-package-that-is-not-there'
+             import { Foo } from 'another-that-is-not-there'
+             const { lost } = require('a-third-that-is-not-there')
+             helper.configure({ deep: all.makePlugin({}) }); new Foo().use('x'); lost()
              export default config({
                plugins: [observability, helper()],
                adapters: { state: new RedisStateAdapter({ host: 'localhost', socket: { reconnectStrategy: (n) => n } }) },

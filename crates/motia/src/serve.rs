@@ -283,10 +283,15 @@ impl Instance {
         }
         let project = engine.project();
         let took = self.clock.elapsed().saturating_sub(began).as_millis();
-        let (steps, streams) = (project.steps().count(), project.streams().count());
+        let steps = count(project.steps().count(), "step");
+        let streams = count(project.streams().count(), "stream");
         let url = self.address.url(port);
-        self.console.info("READY", &format!("{url} ({steps} steps, {streams} streams, {took} ms)"));
+        self.console.info("READY", &format!("{url} ({steps}, {streams}, {took} ms)"));
     }
+}
+
+fn count(number: usize, of: &str) -> String {
+    format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
 /// What a running project waits for.

@@ -32,6 +32,8 @@ function $unwrap(exports) {
  * finds only those that it can see in the text (none in lodash, for example). Getters keep them live.
  */
 function $namespace(exports) {
+  // What stands for a package that is not there has every member already.
+  if (isObject(exports) && exports[Symbol.for('motia.stub')] === true) return exports
   return namespaceOf(exports, isObject(exports) ? enumerableNames(exports) : [])
 }
 
