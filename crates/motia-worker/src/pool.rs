@@ -2,6 +2,8 @@
 //!
 //! Reload, crash and replacement are one thing: a standby loads a plan and takes over.
 
+mod quarantine;
+
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
@@ -226,19 +228,6 @@ impl<H: Host> Pool<H> {
         }
     }
 
-    /// The right to one call, alone in a worker of its own: for deliveries that a worker held when it died (design.md P2).
-    /// If it dies again, it is known which call is to blame.
-    pub async fn quarantine(&self) -> Result<Place<H>, Unavailable> {
-        let inner = &self.inner;
-        let permit = Arc::clone(&inner.quarantine).acquire_owned().await.map_err(|_| Unavailable::Stopping)?;
-        let current = inner.quarantined.lock().clone();
-        let worker = match current {
-            Some(worker) if !worker.loading.is_closed() => worker,
-            _ => inner.start_quarantine().await?,
-        };
-        Ok(worker.place(permit))
-    }
-
     /// The pid of the worker that serves.
     pub fn pid(&self) -> Option<i32> {
         match &*self.inner.serving.borrow() {
@@ -458,32 +447,6 @@ impl<H: Host> PoolInner<H> {
             } else {
                 next.worker.kill("another worker serves already");
             }
-        }
-    }
-
-    async fn start_quarantine(self: &Arc<Self>) -> Result<Arc<Worker<H>>, Unavailable> {
-        loop {
-            let mut serving = self.serving.subscribe();
-            // Not before there is a plan, and not once all is over.
-            serving.wait_for(|serving| !matches!(serving, Serving::Nobody)).await.map_err(|_| Unavailable::Stopping)?;
-            let plan = self.plan.lock().clone().ok_or(Unavailable::Stopping)?;
-            let mut loaded = self.start_loading(plan, self.ended.child_token(), None);
-            if let Some(Loaded { worker, .. }) = loaded.recv().await {
-                worker.connection.streams(&self.streams.lock());
-                let worker = Arc::new(worker);
-                *self.quarantined.lock() = Some(Arc::clone(&worker));
-                return Ok(worker);
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    fn end_quarantine(self: &Arc<Self>, why: &str) {
-        let Some(worker) = self.quarantined.lock().take() else { return };
-        if worker.connection.running() == 0 {
-            worker.kill(why);
-        } else {
-            self.retire(worker);
         }
     }
 
