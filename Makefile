@@ -29,6 +29,7 @@ lint: check-cargo check-node ## Formatting, clippy, licences, the SDK's style
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	@cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
+	cargo fetch --locked
 	cargo deny --offline check licenses bans sources
 	npx --yes @biomejs/biome@2.6.8 check --error-on-warnings
 
