@@ -138,11 +138,8 @@ impl Engine {
             self.dispatcher.suspects.lock().remove(&id);
         }
         let finished = match attempt {
-            Attempt::Done => {
-                // Commits behind the result: the slot is free now. An acknowledgement that fails is seen below, and the
-                // delivery runs again after a restart: at least once.
-                backend.ack(id)
-            }
+            // Commits behind the result: the slot is free now.
+            Attempt::Done => backend.ack(id),
             Attempt::Suspect => {
                 self.dispatcher.suspects.lock().insert(id);
                 say(

@@ -73,12 +73,9 @@ impl Edge {
         let routes = Arc::clone(&self.shared.routes.read());
         match method.map_err(|()| NoMatch::NotFound).and_then(|method| Ok((method, routes.find(method, path)?))) {
             Ok((method, found)) => {
-                let mode = self.shared.mode;
-                let asked = request.headers().get(ORIGIN).cloned();
+                let origin = request.headers().get(ORIGIN).cloned();
                 let mut answer = self.call(method, found, request).await;
-                let mut headers = http::HeaderMap::new();
-                headers.extend(asked.map(|origin| (ORIGIN, origin)));
-                cors::add(mode, &headers, answer.headers_mut());
+                cors::add(self.shared.mode, origin.as_ref(), answer.headers_mut());
                 answer
             }
             Err(no_match) => self.no_step(method.ok(), &request, no_match),
@@ -148,7 +145,7 @@ impl Edge {
                 answer
             }
         };
-        cors::add(self.shared.mode, request.headers(), answer.headers_mut());
+        cors::add(self.shared.mode, request.headers().get(ORIGIN), answer.headers_mut());
         traced(answer, self.shared.engine.next_trace())
     }
 

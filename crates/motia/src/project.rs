@@ -100,11 +100,7 @@ impl Project {
         let root = self.root.clone();
         // Both read many files: not on a thread that requests need.
         let (compiler, outcome) = tokio::task::spawn_blocking(move || {
-            let outcome = discover(&root).and_then(|discovery| {
-                let node: Vec<_> =
-                    discovery.files.iter().filter(|file| file.language.runtime() == Runtime::Node).cloned().collect();
-                Ok((compiler.compile(&node)?, discovery))
-            });
+            let outcome = discover(&root).and_then(|discovery| Ok((compiler.compile(&discovery.files)?, discovery)));
             (compiler, outcome)
         })
         .await?;
