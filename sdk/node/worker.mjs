@@ -3,6 +3,7 @@ import { watchProcess } from './lib/blame.mjs'
 import { Calls } from './lib/calls.mjs'
 import { Connection } from './lib/connection.mjs'
 import { captureConsole } from './lib/console.mjs'
+import { Debugger } from './lib/debugger.mjs'
 import { KIND } from './lib/frames.mjs'
 import { Loader } from './lib/loader.mjs'
 import { current, LogSender } from './lib/log.mjs'
@@ -16,6 +17,10 @@ if (!Number.isInteger(fd) || fd < 3) {
 // Processes that user code starts are not workers.
 delete process.env.MOTIA_FD
 
+/** User code gets another one, see blame.mjs. */
+const exit = process.exit.bind(process)
+const debug = new Debugger()
+
 const connection = new Connection(fd, {
   load: ({ root }, files) => loader.load(root, files),
   streams: (names) => {
@@ -26,19 +31,20 @@ const connection = new Connection(fd, {
   cancel: (id, reason) => calls.cancel(id, reason),
   // The process ends by itself once nothing is left to do. The engine does not wait for ever.
   stop: () => calls.stop(() => connection.rest()),
+  inspect: (port) => debug.listen(port),
   end: (error) => {
-    if (error === undefined) process.exit(0)
+    if (error === undefined) exit(0)
     process.stderr.write(`motia worker: the connection to the engine broke: ${error.message}\n`)
-    process.exit(1)
+    exit(1)
   },
 })
 
 const steps = new Map()
 const log = new LogSender(connection)
 const calls = new Calls(connection, steps, log)
-const loader = new Loader(connection, steps)
+const loader = new Loader(connection, steps, calls)
 
-watchProcess(connection, log)
+watchProcess(connection, log, calls)
 captureConsole((level, text) => log.send(level, text, undefined, 'console', current.getStore()))
 // What `globalLogger` of the package writes to. Elsewhere (in tests of users) it finds nothing here, and prints.
 const logger = createLogger((level, message, details) =>

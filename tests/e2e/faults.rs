@@ -212,6 +212,7 @@ fn bad_files_are_named_and_everything_else_runs() {
             "export const config = { type: 'api', name: 'T', path: '/t', method: 'GET' }\nthrow new Error('at import')",
         ),
         ("steps/exits.step.ts", "export const config = {}\nprocess.exit(3)"),
+        ("steps/dies.step.ts", "export const config = {}\nprocess.kill(process.pid, 'SIGKILL')\nfor (;;) {}"),
         ("steps/noconfig.step.ts", "export const handler = async () => {}"),
         ("steps/syntax.step.ts", "export const config = {\n  type: 'api',,\n}"),
         ("steps/missing.step.ts", "import x from 'not-installed'\nexport const config = { x }"),
@@ -228,7 +229,8 @@ fn bad_files_are_named_and_everything_else_runs() {
     for said in [
         "steps/throws.step.ts: Error: at import",
         "steps/throws.step.ts:2:",
-        "steps/exits.step.ts: the process ended while the file was imported: exit status: 3",
+        "steps/exits.step.ts: ProcessExit: process.exit(3) was called",
+        "steps/dies.step.ts: the process ended while the file was imported: signal: 9 (SIGKILL)",
         "steps/noconfig.step.ts:",
         "steps/syntax.step.ts does not compile",
         "steps/syntax.step.ts:2:",
@@ -242,7 +244,7 @@ fn bad_files_are_named_and_everything_else_runs() {
     }
     assert_eq!(engine.get("/slow/1").status, 200);
     let broken = engine.get("/__motia/health").json()["broken"].as_array().expect("a list").len();
-    assert_eq!(broken, 8, "{}", engine.output());
+    assert_eq!(broken, 9, "{}", engine.output());
 }
 
 #[test]
@@ -398,7 +400,7 @@ fn a_project_whose_files_kill_every_worker_does_not_keep_the_machine_busy() {
         ("steps/slow.step.ts", SLOW),
         (
             "steps/dies.step.ts",
-            "setTimeout(() => process.exit(1), 20)\nexport const config = { type: 'noop', name: 'Dies', virtualEmits: [], virtualSubscribes: [] }",
+            "setTimeout(() => process.kill(process.pid, 'SIGKILL'), 20)\nexport const config = { type: 'noop', name: 'Dies', virtualEmits: [], virtualSubscribes: [] }",
         ),
     ]);
     let engine = project.dev();

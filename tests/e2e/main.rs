@@ -9,6 +9,8 @@
 //! | `reload` | `motia dev` while files change |
 //! | `examples` | the examples answer as they say |
 //! | `faults` | killed workers, killed engines, bad files |
+//! | `health` | workers that block, leak, exit, or go on past their timeout |
+//! | `scale` | several workers, a process per call, a debugger |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
 
@@ -16,6 +18,8 @@ mod events;
 mod examples;
 mod faults;
 mod first_steps;
+mod health;
 mod reload;
 mod requests;
+mod scale;
 mod support;

@@ -171,3 +171,21 @@ fn a_burst_of_saves_ends_with_the_last_one() {
     until(&engine, "/a", "v49-!");
     assert_eq!(engine.get("/__motia/health").json()["broken"], json!([]));
 }
+
+#[test]
+fn a_file_that_holds_up_its_import_does_so_once() {
+    let project = project();
+    project.write(
+        "steps/hangs.step.ts",
+        "export const config = { type: 'noop', name: 'Hangs', virtualEmits: [], virtualSubscribes: [] }
+         await new Promise((done) => setTimeout(done, 60000))",
+    );
+    let engine = project.dev();
+    engine.wait_for("steps/hangs.step.ts: it is still being imported after 2 s");
+    for text in ["two", "three"] {
+        engine.mark();
+        project.write("steps/a.step.ts", &answering(text));
+        engine.wait_for("steps/hangs.step.ts: it held up everything the last time, so it is imported apart");
+        assert_eq!(engine.get("/a").text(), format!("{text}!"));
+    }
+}

@@ -1,5 +1,6 @@
 //! What `motia.config.ts|js` means: the knobs of the whole project (design.md section 7).
 
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +21,37 @@ pub struct ProjectConfig {
     pub shutdown_timeout: Duration,
     /// Whether a spare worker per language is kept ready.
     pub standby: bool,
+    /// How many workers a language has.
+    pub workers: Workers,
+    /// What calls share.
+    pub isolation: Isolation,
+}
+
+/// How many workers run handlers. Each has its own copy of every module's state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Workers {
+    /// TypeScript and JavaScript.
+    pub node: WorkerCount,
+    /// A worker whose resident memory is above this is replaced, in bytes.
+    pub memory: Option<u64>,
+}
+
+/// How many workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerCount {
+    /// This many.
+    Exactly(NonZeroU16),
+    /// One per core.
+    Auto,
+}
+
+/// What the calls of a language share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Workers, and so the state of modules.
+    None,
+    /// Nothing: each call has a process of its own.
+    Process,
 }
 
 /// What an acknowledged write survives (design.md P1).
@@ -42,6 +74,15 @@ pub struct Timeouts {
     pub event: Duration,
 }
 
+impl Timeouts {
+    /// While a debugger is attached: a handler may stand still for as long as someone looks at it.
+    pub const NEVER: Self = Self {
+        import: Duration::from_secs(24 * 60 * 60),
+        api: Duration::from_secs(24 * 60 * 60),
+        event: Duration::from_secs(24 * 60 * 60),
+    };
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self { import: Duration::from_secs(60), api: Duration::from_secs(5 * 60), event: Duration::from_secs(15 * 60) }
@@ -56,13 +97,20 @@ impl Default for ProjectConfig {
             timeouts: Timeouts::default(),
             shutdown_timeout: Duration::from_secs(8),
             standby: true,
+            workers: Workers::default(),
+            isolation: Isolation::None,
         }
     }
 }
 
+impl Default for Workers {
+    fn default() -> Self {
+        Self { node: WorkerCount::Exactly(NonZeroU16::MIN), memory: None }
+    }
+}
+
 /// Members that the design gives a meaning which this version does not have yet.
-const PLANNED: [&str; 9] =
-    ["cors", "isolation", "retention", "static", "streams", "validation", "workbench", "workers", "streamAuth"];
+const PLANNED: [&str; 7] = ["cors", "retention", "static", "streams", "validation", "workbench", "streamAuth"];
 
 impl ProjectConfig {
     /// Reads the exported object. A member of the wrong type is reported and its default holds: it never loses the rest.
@@ -90,6 +138,15 @@ impl ProjectConfig {
             shutdown_timeout: or_warn(fields.seconds("shutdownTimeout"), &mut warnings)
                 .unwrap_or(default.shutdown_timeout),
             standby: or_warn(fields.boolean("standby"), &mut warnings).unwrap_or(default.standby),
+            workers: Workers::read(&mut fields, &mut warnings),
+            isolation: match or_warn(fields.string("isolation"), &mut warnings) {
+                None | Some("none") => Isolation::None,
+                Some("process") => Isolation::Process,
+                Some(other) => {
+                    warnings.push(format!("isolation: should be 'none' or 'process', but is '{other}'; 'none' holds"));
+                    Isolation::None
+                }
+            },
         };
         note_foreign_members(&mut fields, &mut warnings);
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
@@ -107,6 +164,42 @@ impl Timeouts {
         };
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
         timeouts
+    }
+}
+
+impl Workers {
+    /// `workers: 4`, `workers: "auto"`, or per language: `workers: { node: 4, memory: "1gb" }`.
+    fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Self {
+        let default = Self::default();
+        let Some(value) = fields.raw("workers") else { return default };
+        if !value.is_object() {
+            return Self { node: WorkerCount::read("workers", value, warnings), ..default };
+        }
+        let Some(mut members) = or_warn(Fields::new("workers", value).map(Some), warnings) else { return default };
+        let node = members.raw("node").map(|value| WorkerCount::read("workers.node", value, warnings));
+        // Workers of languages that do not run yet.
+        for language in ["python", "ruby"] {
+            members.raw(language);
+        }
+        let memory = or_warn(members.bytes("memory"), warnings);
+        warnings.extend(members.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
+        Self { node: node.unwrap_or(default.node), memory }
+    }
+}
+
+impl WorkerCount {
+    fn read(name: &str, value: &Value, warnings: &mut Vec<String>) -> Self {
+        if value == "auto" {
+            return Self::Auto;
+        }
+        let count = value.as_u64().and_then(|count| u16::try_from(count).ok()).and_then(NonZeroU16::new);
+        count.map_or_else(
+            || {
+                warnings.push(format!("{name}: should be a whole number from 1 or \"auto\", but is {value}; 1 holds"));
+                Self::Exactly(NonZeroU16::MIN)
+            },
+            Self::Exactly,
+        )
     }
 }
 
@@ -160,7 +253,8 @@ mod tests {
     fn every_knob_is_read() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
-            "timeouts": {"import": 5, "api": 6, "event": 7}, "plugins": [true]
+            "timeouts": {"import": 5, "api": 6, "event": 7}, "plugins": [true],
+            "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process"
         }))
         .expect("object");
         assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
@@ -176,7 +270,34 @@ mod tests {
                 },
                 shutdown_timeout: Duration::from_secs(2),
                 standby: false,
+                workers: Workers {
+                    node: WorkerCount::Exactly(NonZeroU16::new(4).expect("not zero")),
+                    memory: Some(1 << 30)
+                },
+                isolation: Isolation::Process,
             }
+        );
+    }
+
+    #[test]
+    fn workers_are_a_number_or_as_many_as_cores() {
+        let node = |workers: Value| {
+            let parsed = ProjectConfig::parse(&json!({ "workers": workers })).expect("object");
+            (parsed.value.workers.node, parsed.warnings)
+        };
+        let exactly = |count| WorkerCount::Exactly(NonZeroU16::new(count).expect("not zero"));
+        assert_eq!(node(json!(3)), (exactly(3), vec![]));
+        assert_eq!(node(json!("auto")), (WorkerCount::Auto, vec![]));
+        assert_eq!(node(json!({ "node": "auto" })), (WorkerCount::Auto, vec![]));
+        assert_eq!(
+            node(json!({ "node": 0, "go": 1 })),
+            (
+                exactly(1),
+                vec![
+                    "workers.node: should be a whole number from 1 or \"auto\", but is 0; 1 holds".to_owned(),
+                    "unknown member 'workers.go' is ignored".to_owned()
+                ]
+            )
         );
     }
 

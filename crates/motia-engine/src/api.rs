@@ -9,7 +9,7 @@ use motia_core::record::{Cause, Level};
 use motia_core::step::{Method, Step};
 use motia_core::trace::TraceParent;
 use motia_worker::message::{HandlerError, ResultMeta};
-use motia_worker::{CallError, CallKind, CallOutcome, Class, RequestHead, ResultBody, Unavailable};
+use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class, RequestHead, ResultBody, Unavailable};
 
 use crate::call::Call;
 use crate::engine::Engine;
@@ -89,9 +89,9 @@ impl Engine {
         let refuse = |unavailable: Unavailable| Refusal::Unavailable(unavailable.to_string());
         let place =
             self.pool(step.language.runtime()).ok_or_else(no_worker)?.place(Class::Http).await.map_err(refuse)?;
-        let kind = CallKind::Api(Box::new(head));
-        let mut handle = place.call(&step.source, call.identity(), &kind, body, Arc::clone(call));
         let limit = self.shared.settings().timeouts.api;
+        let limits = CallLimits::new(limit, None);
+        let mut handle = place.call(call.request(CallKind::Api(Box::new(head)), body, limits));
         let Ok(answer) = tokio::time::timeout(limit, handle.outcome()).await else {
             handle.cancel("timeout");
             self.say(call, format!("did not answer within {} s and was cancelled (timeouts.api)", limit.as_secs_f32()));

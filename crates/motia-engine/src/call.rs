@@ -1,15 +1,17 @@
 //! One attempt of a handler.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
+use motia_core::TraceId;
 use motia_core::record::{Cause, Record, SpanEnd, SpanId, SpanStart};
 use motia_core::step::Step;
 use motia_core::trace::TraceParent;
-use motia_core::{Timestamp, TraceId};
 use motia_ports::{Error, Journal, Mark};
 use motia_worker::message::Identity;
+use motia_worker::{CallKind, CallLimits, CallRequest};
 use tokio::sync::RwLock;
 
 use crate::telemetry::Telemetry;
@@ -29,7 +31,15 @@ pub struct Call {
     /// The newest write of this call.
     last_write: AtomicU64,
     started: Duration,
+    ended: AtomicBool,
     telemetry: Telemetry,
+}
+
+impl Drop for Call {
+    /// Whoever asked went away before there was an answer; by now the handler has settled.
+    fn drop(&mut self) {
+        self.end(None, Some("the client went away".into()));
+    }
 }
 
 impl Call {
@@ -54,13 +64,15 @@ impl Call {
             order: RwLock::new(()),
             last_write: AtomicU64::new(0),
             started: telemetry.clock().elapsed(),
+            ended: AtomicBool::new(false),
             telemetry: telemetry.clone(),
         })
     }
 
-    /// How it is known to its handler.
-    pub fn identity(&self) -> Identity {
-        Identity { trace: self.trace, parent: self.parent }
+    /// What its worker is asked.
+    pub fn request(self: &Arc<Self>, kind: CallKind, body: Bytes, limits: CallLimits) -> CallRequest<Self> {
+        let identity = Identity { trace: self.trace, parent: self.parent };
+        CallRequest { source: self.step.source.clone(), identity, kind, body, context: Arc::clone(self), limits }
     }
 
     /// The handler wrote: its reads see this, and its outcome waits for it.
@@ -86,11 +98,13 @@ impl Call {
         self.telemetry.clock().elapsed().saturating_sub(self.started)
     }
 
-    /// Ends the attempt.
-    pub fn end(&self, status: Option<u16>, error: Option<String>) -> Timestamp {
+    /// Ends the attempt. Only the first end counts.
+    pub fn end(&self, status: Option<u16>, error: Option<String>) {
+        if self.ended.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let at = self.telemetry.clock().now();
         let (trace, step, took) = (self.trace, self.step.name.clone(), self.took());
         self.telemetry.record(Record::Ended(SpanEnd { id: self.span, trace, step, at, took, status, error }));
-        at
     }
 }

@@ -13,7 +13,7 @@ use motia_core::record::{Cause, Level};
 use motia_core::step::{Step, Trigger};
 use motia_core::{StepName, Timestamp};
 use motia_ports::cron::{Tick, TickOutcome};
-use motia_worker::{CallError, CallKind, Class};
+use motia_worker::{CallError, CallKind, CallLimits, Class};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -176,9 +176,9 @@ impl Engine {
         let trace = self.shared.backends.traces.next();
         let parent = self.parent_of(trace, None);
         let call = Call::begin(&self.shared.telemetry, step, trace, parent, Cause::Tick { due: tick.due });
-        let mut handle =
-            place.call(&step.source, call.identity(), &CallKind::Cron, bytes::Bytes::new(), Arc::clone(&call));
         let limit = self.shared.settings().timeouts.event;
+        let limits = CallLimits::new(limit, None);
+        let mut handle = place.call(call.request(CallKind::Cron, bytes::Bytes::new(), limits));
         let outcome = match tokio::time::timeout(limit, handle.outcome()).await {
             Ok(Ok(outcome)) => match outcome.meta.error {
                 None => TickOutcome::Succeeded,
@@ -186,10 +186,7 @@ impl Engine {
             },
             Ok(Err(error @ CallError::WorkerEnded { .. })) => TickOutcome::Interrupted(error.to_string()),
             Ok(Err(CallError::CutOff { reason })) => TickOutcome::Interrupted(reason),
-            Err(_) => {
-                handle.cancel("timeout");
-                TickOutcome::Failed(format!("the handler took longer than {} s and was cancelled", limit.as_secs_f32()))
-            }
+            Err(_) => TickOutcome::Failed(self.time_out(&call, &mut handle, limit).await),
         };
         let error = match &outcome {
             TickOutcome::Succeeded | TickOutcome::Skipped(_) => None,

@@ -9,19 +9,17 @@ use motia_core::record::{Cause, Level};
 use motia_core::step::{EventTrigger, QueueConfig, Step, Trigger};
 use motia_core::trace::TraceParent;
 use motia_ports::queue::{Delivery, DeliveryId, Failure};
-use motia_worker::{CallError, CallKind, Class};
+use motia_worker::{CallError, CallHandle, CallKind, CallLimits, Class};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineHost};
 
 /// The first wait before a retry; it doubles with each attempt, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
-/// How long a cancelled handler may take to settle before its attempt counts as failed.
-const GRACE: Duration = Duration::from_secs(5);
 /// A pause after the queue itself failed.
 const QUEUE_TROUBLE: Duration = Duration::from_secs(1);
 
@@ -197,18 +195,12 @@ impl Engine {
         let parent = self.parent_of(delivery.trace, delivery.parent.as_deref());
         let call = Call::begin(&self.shared.telemetry, step, delivery.trace, parent, cause);
         let kind = CallKind::Event { topic: delivery.topic, attempt };
-        let mut handle = place.call(&step.source, call.identity(), &kind, delivery.data, Arc::clone(&call));
         let limit = queue.timeout.unwrap_or(self.shared.settings().timeouts.event);
+        let limits = CallLimits::new(limit, Some(queue.visibility_timeout));
+        let mut handle = place.call(call.request(kind, delivery.data, limits));
         let outcome = match tokio::time::timeout(limit, handle.outcome()).await {
             Ok(outcome) => outcome,
-            Err(_) => {
-                handle.cancel("timeout");
-                // Whether or not it settles in time: its attempt has failed.
-                let _ = tokio::time::timeout(GRACE, handle.outcome()).await;
-                let error = format!("the handler took longer than {} s and was cancelled", limit.as_secs_f32());
-                call.end(None, Some(error.clone()));
-                return Attempt::Failed(error);
-            }
+            Err(_) => return Attempt::Failed(self.time_out(&call, &mut handle, limit).await),
         };
         let attempt = match outcome {
             Ok(outcome) => match outcome.meta.error {
@@ -231,6 +223,20 @@ impl Engine {
             },
         );
         attempt
+    }
+
+    /// Cancels a handler at its timeout, and returns once it has settled or its process is gone: what comes after it must not run beside
+    /// it. Answers with the error of its attempt.
+    pub(crate) async fn time_out(&self, call: &Call, handle: &mut CallHandle<EngineHost>, limit: Duration) -> String {
+        handle.cancel("timeout");
+        let error = format!("the handler took longer than {} s and was cancelled", limit.as_secs_f32());
+        if tokio::time::timeout(CallLimits::GRACE, handle.outcome()).await.is_err() {
+            // The attempt has failed by now, whatever the handler still does; its worker is replaced.
+            call.end(None, Some(error.clone()));
+            let _ = handle.outcome().await;
+        }
+        call.end(None, Some(error.clone()));
+        error
     }
 
     /// The chain's W3C context.

@@ -8,6 +8,7 @@ use motia_core::ids::Runtime;
 use motia_core::step::{Emit, Step, Trigger};
 use motia_engine::Engine;
 use motia_ports::queue::QueueDepth;
+use motia_worker::{WorkerHealth, WorkerState};
 use serde_json::{Value, json};
 
 /// The routes.
@@ -29,8 +30,18 @@ async fn health(State(engine): State<Engine>) -> Json<Value> {
         "steps": project.steps().count(),
         "streams": project.streams().count(),
         "broken": project.broken,
-        "workers": { "node": engine.pool(Runtime::Node).and_then(|pool| pool.pid()) },
+        "workers": { "node": workers(&engine, Runtime::Node) },
     }))
+}
+
+fn workers(engine: &Engine, runtime: Runtime) -> Vec<Value> {
+    let state = |state| match state {
+        WorkerState::Serving => "serving",
+        WorkerState::Silent => "silent",
+        WorkerState::Finishing => "finishing",
+    };
+    let describe = |worker: WorkerHealth| json!({ "pid": worker.pid, "state": state(worker.state), "calls": worker.calls, "memory": worker.memory });
+    engine.pool(runtime).map(|pool| pool.health()).unwrap_or_default().into_iter().map(describe).collect()
 }
 
 async fn steps(State(engine): State<Engine>) -> Json<Value> {

@@ -1,10 +1,12 @@
 //! One worker's connection: many calls in flight, writes coalesced, long bodies in chunks with a window each.
 
+mod health;
 mod receive;
 mod send;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use motia_core::ids::Runtime;
@@ -37,6 +39,7 @@ struct Shared<H: Host> {
     tasks: TaskTracker,
     outbox: Outbox,
     state: Mutex<State<H>>,
+    health: health::Health,
     /// Wakes whoever waits for the last call to end.
     settled: Notify,
     /// How the connection ended.
@@ -55,6 +58,8 @@ pub enum End {
 struct State<H: Host> {
     last_call: u32,
     calls: HashMap<u32, Running<H>>,
+    /// Calls that ignored their cancellation: what they still ask for is refused, also after they have settled.
+    expired: HashSet<u32>,
     /// Our messages whose bodies are not sent whole: by whether they are answers, and id.
     sending: HashMap<(bool, u32), Sending>,
     /// Their messages whose bodies have not come whole.
@@ -65,10 +70,49 @@ struct State<H: Host> {
 
 /// A call that has not been answered whole.
 struct Running<H: Host> {
+    source: SourcePath,
     context: Arc<H::Call>,
+    limits: CallLimits,
     answer: Option<oneshot::Sender<Result<CallOutcome, CallError>>>,
     /// Given back when the call is over: its place among the worker's calls.
     _place: Box<dyn Send>,
+}
+
+/// What the engine calls.
+pub struct CallRequest<C> {
+    /// The step's file.
+    pub source: SourcePath,
+    /// The chain.
+    pub identity: Identity,
+    /// Why.
+    pub kind: CallKind,
+    /// The request's body, or the event's data.
+    pub body: Bytes,
+    /// What the engine knows of the call.
+    pub context: Arc<C>,
+    /// How long it may take.
+    pub limits: CallLimits,
+}
+
+/// How long a call may take.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// From its start until it must have settled: its timeout and what a cancelled handler gets to stop. Past that its worker is
+    /// replaced, and nothing of it has an effect any more.
+    pub settle: Duration,
+    /// How long its worker may be silent before it counts as dead.
+    pub silence: Duration,
+}
+
+impl CallLimits {
+    /// What a cancelled handler gets to stop.
+    pub const GRACE: Duration = Duration::from_secs(5);
+
+    /// Those of a call with a timeout. `silence`: how long its worker may be silent; by default as long as the call may take.
+    pub fn new(timeout: Duration, silence: Option<Duration>) -> Self {
+        let settle = timeout.saturating_add(Self::GRACE);
+        Self { settle, silence: silence.unwrap_or(settle) }
+    }
 }
 
 /// What a worker says while it loads files.
@@ -193,19 +237,21 @@ pub struct CallHandle<H: Host> {
     id: u32,
     connection: Connection<H>,
     answer: oneshot::Receiver<Result<CallOutcome, CallError>>,
-    answered: bool,
+    /// Answered or cancelled: nobody has to tell the worker that nobody waits.
+    over: bool,
 }
 
 impl<H: Host> CallHandle<H> {
     /// Waits for the answer.
     pub async fn outcome(&mut self) -> Result<CallOutcome, CallError> {
         let outcome = (&mut self.answer).await;
-        self.answered = true;
+        self.over = true;
         outcome.unwrap_or_else(|_| Err(self.connection.ended_error()))
     }
 
     /// Aborts the handler's signal. The handler may still answer.
-    pub fn cancel(&self, reason: &'static str) {
+    pub fn cancel(&mut self, reason: &'static str) {
+        self.over = true;
         let meta = format!(r#"{{"reason":"{reason}"}}"#);
         self.connection.shared.send(Kind::Cancel, 0, self.id, meta.as_bytes(), Bytes::new());
     }
@@ -213,7 +259,7 @@ impl<H: Host> CallHandle<H> {
 
 impl<H: Host> Drop for CallHandle<H> {
     fn drop(&mut self) {
-        if !self.answered {
+        if !self.over {
             self.cancel("disconnect");
         }
     }
@@ -230,6 +276,7 @@ impl<H: Host> Connection<H> {
         let state = State {
             last_call: 0,
             calls: HashMap::new(),
+            expired: HashSet::new(),
             sending: HashMap::new(),
             receiving: HashMap::new(),
             operations: Operations::default(),
@@ -241,6 +288,7 @@ impl<H: Host> Connection<H> {
             tasks: tasks.clone(),
             outbox: Outbox::default(),
             state: Mutex::new(state),
+            health: health::Health::default(),
             settled: Notify::new(),
             ended: watch::Sender::new(None),
         });
@@ -259,28 +307,22 @@ impl<H: Host> Connection<H> {
     }
 
     /// Calls a handler. `place` is given back when the call is over.
-    pub fn call(
-        &self,
-        source: &SourcePath,
-        identity: Identity,
-        kind: &CallKind,
-        body: Bytes,
-        context: Arc<H::Call>,
-        place: Box<dyn Send>,
-    ) -> CallHandle<H> {
+    pub fn call(&self, request: CallRequest<H::Call>, place: Box<dyn Send>) -> CallHandle<H> {
+        let CallRequest { source, identity, kind, body, context, limits } = request;
         let mut meta = BytesMut::with_capacity(512);
-        write_call(&mut meta, source, identity, kind);
+        write_call(&mut meta, &source, identity, &kind);
         let (answer, answered) = oneshot::channel();
         let id = {
             let mut state = self.shared.state.lock();
             let id = state.free_call_id();
             if !state.ended {
-                state.calls.insert(id, Running { context, answer: Some(answer), _place: place });
+                let running = Running { source, context, limits, answer: Some(answer), _place: place };
+                state.calls.insert(id, running);
             }
             id
         };
         self.shared.send(Kind::Call, 0, id, &meta, body);
-        CallHandle { id, connection: self.clone(), answer: answered, answered: false }
+        CallHandle { id, connection: self.clone(), answer: answered, over: false }
     }
 
     /// Asks the worker to import files.
@@ -325,9 +367,9 @@ impl<H: Host> Connection<H> {
         end.unwrap_or_else(|| End::Engine("the connection was closed".into()))
     }
 
-    /// Ends the connection from this side: calls in flight are cut off.
-    pub fn end(&self, why: &str) {
-        self.shared.end(End::Engine(why.to_owned()));
+    /// Ends the connection from this side.
+    pub fn end(&self, end: End) {
+        self.shared.end(end);
     }
 
     fn ended_error(&self) -> CallError {
@@ -345,6 +387,9 @@ impl<H: Host> Drop for EndOnDrop<'_, H> {
 }
 
 impl End {
+    /// The worker's stream came to its end.
+    pub(crate) const PROCESS_ENDED: &'static str = "its process ended";
+
     fn error(self, runtime: Runtime) -> CallError {
         match self {
             Self::Worker(reason) => CallError::WorkerEnded { runtime, reason },
@@ -368,11 +413,14 @@ impl<H: Host> State<H> {
 impl<H: Host> Shared<H> {
     /// The call is over: its place is free.
     fn finish(&self, id: u32) {
-        let settled = {
+        let (running, settled) = {
             let mut state = self.state.lock();
-            state.calls.remove(&id);
-            state.calls.is_empty()
+            let running = state.calls.remove(&id);
+            // One that expired may be all that is left.
+            (running, state.calls.len() <= state.expired.len())
         };
+        // Outside of the lock: its place may be given back to others who look at this worker.
+        drop(running);
         if settled {
             self.settled.notify_waiters();
         }

@@ -90,7 +90,9 @@ fn call(connection: &Connection<Remembering>, body: Bytes) -> CallHandle<Remembe
     let ids = TraceIds::new([0; 16]);
     let trace = ids.nth(0);
     let identity = Identity { trace, parent: TraceParent::start(trace, &ids) };
-    connection.call(&"steps/a.step.ts".into(), identity, &kind, body, Arc::new("a call"), Box::new(()))
+    let limits = CallLimits::new(Duration::from_secs(1), None);
+    let source = "steps/a.step.ts".into();
+    connection.call(CallRequest { source, identity, kind, body, context: Arc::new("a call"), limits }, Box::new(()))
 }
 
 #[tokio::test]

@@ -54,6 +54,8 @@ kinds! {
     Ping = 0x06,
     /// Engine to worker: no further call comes.
     Stop = 0x07,
+    /// Engine to worker: listen for a debugger, or no longer.
+    Inspect = 0x08,
     /// The next bytes of a message.
     Data = 0x21,
     /// The receiver took bytes in.
@@ -78,6 +80,8 @@ kinds! {
     Log = 0x48,
     /// Worker to engine: here.
     Pong = 0x49,
+    /// Worker to engine: take me out of service.
+    Retire = 0x4a,
 }
 
 /// A frame as it came in.

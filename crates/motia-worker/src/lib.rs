@@ -10,7 +10,7 @@
 //! | [`process`] | a worker process, and the thread that all of them descend from |
 //! | [`loading`] | importing a project's files into a fresh worker, whatever they do |
 //! | [`worker`] | a worker: a process, its connection, its places for calls |
-//! | [`pool`] | the workers of one runtime: which serves, which stands by, which finishes |
+//! | [`pool`] | the workers of one runtime: which serve, which stands by, which finish; their health |
 //!
 //! The engine is one side, the SDKs in `sdk/` are the other. `sdk/protocol/README.md` is the contract between them.
 
@@ -26,9 +26,9 @@ pub mod pool;
 pub mod process;
 pub mod worker;
 
-pub use connection::{CallError, CallHandle, CallOutcome, CutOff, ResultBody};
+pub use connection::{CallError, CallHandle, CallLimits, CallOutcome, CallRequest, CutOff, ResultBody};
 pub use host::{Host, Origin};
 pub use loading::{Failure, Imported, LoadReport, Plan, PlannedFile};
 pub use message::{CallKind, Content, Operation, OperationError, RequestHead};
-pub use pool::{Loaded, Pool, PoolConfig, Unavailable};
+pub use pool::{Loaded, Pool, PoolConfig, PoolSettings, Unavailable, WorkerHealth, WorkerState};
 pub use worker::{Class, Place};

@@ -37,6 +37,8 @@ pub struct PlannedFile {
     pub module: PathBuf,
     /// The module that was imported last time, to keep when this one fails.
     pub last_good: Option<PathBuf>,
+    /// Its import took long, or ended the process, the last time: nobody waits for it again.
+    pub troubled: bool,
 }
 
 /// What a worker is to have.
@@ -53,7 +55,7 @@ impl Plan {
     pub(crate) fn that_imported(&self, report: &LoadReport) -> Self {
         let files = self.files.iter().filter_map(|file| {
             let module = report.imported.get(&file.source)?.module.clone();
-            Some(PlannedFile { module, last_good: None, ..file.clone() })
+            Some(PlannedFile { module, last_good: None, troubled: false, ..file.clone() })
         });
         Self { root: self.root.clone(), files: files.collect() }
     }
@@ -87,6 +89,21 @@ pub enum Failure {
     /// It is still being imported by another process, which takes over when it is done.
     #[error("it is still being imported after {} s; everything else runs meanwhile", .0.as_secs())]
     Slow(Duration),
+    /// The same, from the start: see [`PlannedFile::troubled`].
+    #[error("it held up everything the last time, so it is imported apart; everything else runs meanwhile")]
+    Apart,
+}
+
+impl Failure {
+    /// Whether another process is still at it.
+    pub(crate) fn is_under_way(&self) -> bool {
+        matches!(self, Self::Slow(_) | Self::Apart)
+    }
+
+    /// Whether the next import is likely to hold everything up again.
+    pub fn is_trouble(&self) -> bool {
+        !matches!(self, Self::Refused(_))
+    }
 }
 
 /// What came of a plan.
@@ -198,8 +215,9 @@ impl<H: Host> Loading<H> {
                 };
                 match event {
                     Some(LoadEvent::Importing(source)) => {
+                        let patience = if self.is_troubled(&source) { Duration::ZERO } else { SLOW };
                         current = Some(source);
-                        slow = Box::pin(tokio::time::sleep(SLOW));
+                        slow = Box::pin(tokio::time::sleep(patience));
                         late = Box::pin(tokio::time::sleep(limit));
                     }
                     Some(LoadEvent::Imported { source, config, handler, warnings }) => {
@@ -240,9 +258,14 @@ impl<H: Host> Loading<H> {
         }
     }
 
+    fn is_troubled(&self, source: &SourcePath) -> bool {
+        self.files.iter().any(|file| file.source == *source && file.troubled)
+    }
+
     /// Everything but the file that is slow, in another process.
     fn start_alternative(&self, slow: Option<SourcePath>) {
         let Some(slow) = slow else { return };
+        let why = if self.is_troubled(&slow) { Failure::Apart } else { Failure::Slow(SLOW) };
         let mut other = Self {
             pool: Arc::clone(&self.pool),
             root: self.root.clone(),
@@ -252,7 +275,7 @@ impl<H: Host> Loading<H> {
             cancel: self.cancel.clone(),
             launches: self.launches,
         };
-        other.give_up(&slow, Failure::Slow(SLOW));
+        other.give_up(&slow, why);
         other.spawn();
     }
 
@@ -270,8 +293,8 @@ impl<H: Host> Worker<H> {
     /// How the process came to its end, as precisely as is known.
     async fn death(&self) -> String {
         match self.connection.ended().await {
-            // The process's own status says more than "its process ended". A breach of the protocol says more than that.
-            End::Worker(reason) if reason.contains("protocol") => {
+            // A breach of the protocol says more than the process's status, and that more than that it ended.
+            End::Worker(reason) if reason != End::PROCESS_ENDED => {
                 self.kill("it broke the protocol");
                 reason
             }

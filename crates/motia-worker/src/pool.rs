@@ -1,14 +1,26 @@
-//! The workers of one runtime: which one serves, which one stands by, which ones finish what they hold.
+//! The workers of one runtime: which serve, which one stands by, which finish what they hold.
 //!
 //! Reload, crash and replacement are one thing: a standby loads a plan and takes over.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `crew` | the workers that serve, and those that finish: who joins, who leaves |
+//! | `tend` | one worker's life: pings, overdue calls, memory, its end |
+//! | `launch` | starting processes, and the standby |
+//! | `quarantine` | the worker apart, for calls that may kill theirs |
+//! | `isolation` | a fresh process per call |
 
+mod crew;
+mod isolation;
+mod launch;
 mod quarantine;
+mod tend;
 
 use std::ffi::OsString;
-use std::io;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use motia_core::StreamName;
@@ -16,32 +28,22 @@ use motia_core::ids::Runtime;
 use motia_core::record::Level;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Connection, End, LoadEvent};
 use crate::host::Host;
 use crate::loading::{LoadReport, Loading, Plan};
 use crate::process::{Program, Spawner};
 use crate::worker::{Class, Place, Worker};
+use crew::Crew;
+use isolation::Isolation;
+use launch::Standby;
 
 /// Requests that may wait for a credit, and how long.
 const HTTP_WAITING: usize = 8192;
 const HTTP_PATIENCE: Duration = Duration::from_secs(5);
-/// Old workers that may finish what they hold, at a time.
-const OLD_WORKERS: usize = 3;
-/// What an old worker's promises and timers get after its last call.
-const LEFTOVERS: Duration = Duration::from_secs(30);
 /// How often a new plan tries to start a process.
 const LAUNCHES: u32 = 3;
-/// A worker that lived shorter than this died young. Replacing the next one waits, longer each time: a project that kills its workers
-/// must not keep the machine busy.
-const YOUNG: Duration = Duration::from_secs(10);
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// How long a process may take to start and load its runtime.
-const HELLO: Duration = Duration::from_secs(30);
 
 /// Says what is wrong with a runtime of a version, if anything.
 pub type VersionCheck = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -62,6 +64,28 @@ pub struct PoolConfig {
     pub import_timeout: ImportTimeout,
     /// Where the pool says what users should know.
     pub report: Arc<dyn Fn(Level, String) + Send + Sync>,
+    /// Where the worker that serves listens for a debugger. Then one worker serves, and nobody asks whether it answers: it may stand at
+    /// a breakpoint.
+    pub inspect: Option<u16>,
+}
+
+/// The project's own wishes. They may change at every reload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// How many workers serve; with `isolated`, how many calls run at a time.
+    pub workers: NonZeroUsize,
+    /// Whether each call gets a process of its own.
+    pub isolated: bool,
+    /// A worker whose resident memory is above this is replaced, in bytes.
+    pub memory: Option<u64>,
+    /// Whether a spare process is kept ready.
+    pub standby: bool,
+}
+
+impl Default for PoolSettings {
+    fn default() -> Self {
+        Self { workers: NonZeroUsize::MIN, isolated: false, memory: None, standby: true }
+    }
 }
 
 /// No worker can take the request now.
@@ -97,22 +121,20 @@ pub(crate) struct PoolInner<H: Host> {
     pub(crate) config: PoolConfig,
     host: Arc<H>,
     spawner: Spawner,
+    settings: Mutex<PoolSettings>,
     /// How the next worker is started.
     program: Mutex<Program>,
     pub(crate) tasks: TaskTracker,
+    /// Changed under the lock of `crew` alone.
     serving: watch::Sender<Serving<H>>,
+    crew: Mutex<Crew<H>>,
+    isolation: Isolation<H>,
     standby: Mutex<Standby<H>>,
-    keeps_standby: AtomicBool,
-    old: Mutex<Vec<Arc<Worker<H>>>>,
-    /// What a replacement loads after a crash.
-    plan: Mutex<Option<Plan>>,
     /// Ends the loading that is under way when a newer one begins, and all of them at the end.
     loading: Mutex<CancellationToken>,
     ended: CancellationToken,
     streams: Mutex<Vec<StreamName>>,
     waiting: AtomicUsize,
-    /// How many workers in a row died young.
-    died_young: AtomicU32,
     /// One call at a time, in a worker of its own that is reused while it lives.
     quarantine: Arc<Semaphore>,
     quarantined: Mutex<Option<Arc<Worker<H>>>>,
@@ -120,10 +142,10 @@ pub(crate) struct PoolInner<H: Host> {
 
 /// Who serves.
 enum Serving<H: Host> {
-    /// Nobody yet, or nobody at the moment.
-    Nobody,
-    /// This one.
-    Worker(Arc<Worker<H>>),
+    /// These; nobody yet, or nobody at the moment, if there are none.
+    Workers(Arc<[Arc<Worker<H>>]>),
+    /// A fresh process per call.
+    Isolated,
     /// Nobody any more.
     Stopped,
 }
@@ -131,14 +153,36 @@ enum Serving<H: Host> {
 impl<H: Host> Clone for Serving<H> {
     fn clone(&self) -> Self {
         match self {
-            Self::Nobody => Self::Nobody,
-            Self::Worker(worker) => Self::Worker(Arc::clone(worker)),
+            Self::Workers(workers) => Self::Workers(Arc::clone(workers)),
+            Self::Isolated => Self::Isolated,
             Self::Stopped => Self::Stopped,
         }
     }
 }
 
-type Standby<H> = Option<JoinHandle<io::Result<Worker<H>>>>;
+/// How a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerHealth {
+    /// Its process.
+    pub pid: i32,
+    /// The calls that it holds.
+    pub calls: usize,
+    /// Its resident memory in bytes, as it said last; 0 before it did.
+    pub memory: u64,
+    /// What it does.
+    pub state: WorkerState,
+}
+
+/// What a worker does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WorkerState {
+    /// It takes calls.
+    Serving,
+    /// It does not answer: a handler blocks its thread.
+    Silent,
+    /// It finishes what it holds.
+    Finishing,
+}
 
 impl<H: Host> Pool<H> {
     /// A pool without workers. The standby starts at once.
@@ -148,17 +192,16 @@ impl<H: Host> Pool<H> {
             config,
             host,
             spawner,
+            settings: Mutex::default(),
             tasks,
-            serving: watch::Sender::new(Serving::Nobody),
+            serving: watch::Sender::new(Serving::Workers(Arc::new([]))),
+            crew: Mutex::default(),
+            isolation: Isolation::default(),
             standby: Mutex::new(None),
-            keeps_standby: AtomicBool::new(true),
-            old: Mutex::default(),
-            plan: Mutex::new(None),
             loading: Mutex::default(),
             ended: CancellationToken::new(),
             streams: Mutex::default(),
             waiting: AtomicUsize::new(0),
-            died_young: AtomicU32::new(0),
             quarantine: Arc::new(Semaphore::new(1)),
             quarantined: Mutex::new(None),
         });
@@ -175,47 +218,35 @@ impl<H: Host> Pool<H> {
         inner.start_loading(plan, current, Some(LAUNCHES))
     }
 
-    /// Lets a loaded worker serve; the one before it finishes what it holds. `plan`: what a replacement loads after a crash.
-    pub fn serve(&self, loaded: Loaded<H>, plan: &Plan) {
+    /// Lets a loaded worker serve; those before it finish what they hold. `plan`: what further workers and replacements load.
+    pub fn serve(&self, loaded: Loaded<H>, plan: &Plan, settings: PoolSettings) {
+        let inner = &self.inner;
         // What is quarantined was loaded from the plan before.
-        self.inner.end_quarantine("it was replaced");
-        *self.inner.plan.lock() = Some(plan.that_imported(&loaded.report));
-        self.inner.serve(loaded);
+        inner.end_quarantine();
+        inner.keep_standby(settings.standby);
+        let plan = plan.that_imported(&loaded.report);
+        inner.take_over(loaded, plan, settings);
     }
 
     /// Workers to come have this environment. The standby, which has the old one, is replaced.
     pub fn set_environment(&self, environment: Vec<(OsString, OsString)>) {
         self.inner.program.lock().environment = environment;
-        if let Some(standby) = self.inner.standby.lock().take() {
-            standby.abort();
-        }
-        if self.inner.keeps_standby.load(Ordering::Relaxed) {
-            self.inner.start_standby();
-        }
-    }
-
-    /// Whether a spare worker is kept ready from now on.
-    pub fn keep_standby(&self, keep: bool) {
-        self.inner.keeps_standby.store(keep, Ordering::Relaxed);
-        if !keep && let Some(standby) = self.inner.standby.lock().take() {
-            standby.abort();
-        }
+        self.inner.renew_standby();
     }
 
     /// Tells all workers, and those to come, the names of all streams.
     pub fn set_streams(&self, names: Vec<StreamName>) {
-        if let Serving::Worker(worker) = &*self.inner.serving.borrow() {
+        let workers = self.inner.everyone();
+        self.inner.streams.lock().clone_from(&names);
+        for worker in workers {
             worker.connection.streams(&names);
         }
-        *self.inner.streams.lock() = names;
     }
 
-    /// The right to one call, on the worker that serves.
+    /// The right to one call, on the worker that has the fewest.
     pub async fn place(&self, class: Class) -> Result<Place<H>, Unavailable> {
-        if let Serving::Worker(worker) = &*self.inner.serving.borrow()
-            && let Ok(permit) = Arc::clone(worker.credits(class)).try_acquire_owned()
-        {
-            return Ok(worker.place(permit));
+        if let Some(place) = self.inner.free_place(class) {
+            return Ok(place);
         }
         match class {
             Class::Event => self.inner.wait_for_place(class).await,
@@ -228,23 +259,24 @@ impl<H: Host> Pool<H> {
         }
     }
 
-    /// The pid of the worker that serves.
-    pub fn pid(&self) -> Option<i32> {
+    /// Whether calls can be taken now.
+    pub fn serves(&self) -> bool {
         match &*self.inner.serving.borrow() {
-            Serving::Worker(worker) => Some(worker.process.pid),
-            _ => None,
+            Serving::Workers(workers) => !workers.is_empty(),
+            Serving::Isolated => true,
+            Serving::Stopped => false,
         }
+    }
+
+    /// All workers that have user code, and how they do.
+    pub fn health(&self) -> Vec<WorkerHealth> {
+        self.inner.health()
     }
 
     /// Lets what runs finish. No further place is given.
     pub async fn drain(&self) {
-        let serving = self.inner.serving.send_replace(Serving::Stopped);
-        let mut workers = self.inner.old.lock().clone();
-        if let Serving::Worker(worker) = serving {
-            self.inner.old.lock().push(Arc::clone(&worker));
-            workers.push(worker);
-        }
-        workers.extend(self.inner.quarantined.lock().clone());
+        let workers = self.inner.everyone();
+        self.inner.close();
         for worker in workers {
             worker.connection.settled().await;
         }
@@ -259,17 +291,12 @@ impl<H: Host> Pool<H> {
     pub fn kill(&self, why: &str) {
         self.inner.ended.cancel();
         self.inner.quarantine.close();
-        self.inner.end_quarantine(why);
-        let serving = self.inner.serving.send_replace(Serving::Stopped);
-        if let Serving::Worker(worker) = serving {
+        let workers = self.inner.everyone();
+        self.inner.close();
+        for worker in workers {
             worker.kill(why);
         }
-        for worker in self.inner.old.lock().drain(..) {
-            worker.kill(why);
-        }
-        if let Some(standby) = self.inner.standby.lock().take() {
-            standby.abort();
-        }
+        self.inner.keep_standby(false);
     }
 }
 
@@ -290,21 +317,34 @@ impl Drop for Waiting<'_> {
 }
 
 impl<H: Host> PoolInner<H> {
-    async fn wait_for_place(&self, class: Class) -> Result<Place<H>, Unavailable> {
+    /// A place that is free now.
+    fn free_place(&self, class: Class) -> Option<Place<H>> {
+        let serving = self.serving.borrow();
+        let Serving::Workers(workers) = &*serving else { return None };
+        match &**workers {
+            [only] => only.try_place(class),
+            several => least_loaded(several, class)?.try_place(class),
+        }
+    }
+
+    async fn wait_for_place(self: &Arc<Self>, class: Class) -> Result<Place<H>, Unavailable> {
         let mut serving = self.serving.subscribe();
         loop {
             let current = serving.borrow_and_update().clone();
-            let worker = match current {
-                Serving::Worker(worker) => worker,
+            let workers = match current {
+                Serving::Workers(workers) => workers,
+                Serving::Isolated => return self.isolated_place().await,
                 Serving::Stopped => return Err(Unavailable::Stopping),
-                Serving::Nobody => {
-                    serving.changed().await.map_err(|_| Unavailable::Stopping)?;
-                    continue;
-                }
             };
-            let credits = Arc::clone(worker.credits(class));
+            if workers.is_empty() {
+                serving.changed().await.map_err(|_| Unavailable::Stopping)?;
+                continue;
+            }
+            let places = workers.iter().map(|worker| {
+                Box::pin(async move { (Arc::clone(worker.credits(class)).acquire_owned().await, worker) })
+            });
             tokio::select! {
-                permit = credits.acquire_owned() => {
+                ((permit, worker), ..) = futures_util::future::select_all(places) => {
                     // The worker may have been replaced meanwhile: then the place is on the new one.
                     if let Ok(permit) = permit
                         && !serving.has_changed().unwrap_or(true)
@@ -315,34 +355,6 @@ impl<H: Host> PoolInner<H> {
                 changed = serving.changed() => changed.map_err(|_| Unavailable::Stopping)?,
             }
         }
-    }
-
-    /// Starts a process and waits until its runtime is loaded.
-    async fn launch(self: Arc<Self>) -> io::Result<Worker<H>> {
-        let (host, runtime) = (Arc::clone(&self.host), self.config.runtime);
-        let program = self.program.lock().clone();
-        let output = move |stderr, line| host.output(runtime, stderr, line);
-        let (process, stream) = self.spawner.spawn(program, &self.tasks, output).await?;
-        let (connection, loading) = Connection::start(stream, runtime, Arc::clone(&self.host), self.tasks.clone());
-        let mut worker = Worker::new(connection, process, loading);
-        let problem = match tokio::time::timeout(HELLO, worker.loading.recv()).await {
-            Ok(Some(LoadEvent::Hello(hello))) if hello.protocol == 1 => match (self.config.check)(&hello.runtime) {
-                None => return Ok(worker),
-                Some(problem) => problem,
-            },
-            Ok(Some(LoadEvent::Hello(hello))) => format!("it speaks protocol {} instead of 1", hello.protocol),
-            Ok(Some(other)) => format!("it began with {other:?} instead of a greeting"),
-            Ok(None) => format!("it ended at once ({})", worker.process.ended().await),
-            Err(_) => format!("it did not greet within {} s", HELLO.as_secs()),
-        };
-        worker.kill("it did not start");
-        let program = self.config.program.program.display();
-        Err(io::Error::other(format!("a {runtime} worker ({program}) did not start: {problem}")))
-    }
-
-    fn start_standby(self: &Arc<Self>) {
-        let launching = self.tasks.spawn(Arc::clone(self).launch());
-        *self.standby.lock() = Some(launching);
     }
 
     /// The receiver gets each worker that is ready.
@@ -358,117 +370,16 @@ impl<H: Host> PoolInner<H> {
         loaded
     }
 
-    /// The standby, or a process started now.
-    pub(crate) async fn take_standby(self: &Arc<Self>) -> io::Result<Worker<H>> {
-        let standby = self.standby.lock().take();
-        if let Some(standby) = standby
-            && let Ok(Ok(worker)) = standby.await
-            && worker.connection.running() == 0
-            && !worker.loading.is_closed()
-        {
-            return Ok(worker);
-        }
-        Arc::clone(self).launch().await
+    /// Says something of this runtime's workers.
+    pub(crate) fn report(&self, level: Level, text: String) {
+        (self.config.report)(level, text);
     }
+}
 
-    pub(crate) fn report_launch_failure(&self, error: &io::Error) {
-        (self.config.report)(Level::Error, error.to_string());
-    }
-
-    fn serve(self: &Arc<Self>, loaded: Loaded<H>) {
-        let worker = Arc::new(loaded.worker);
-        worker.connection.streams(&self.streams.lock());
-        let mut before = Serving::Nobody;
-        let accepted = self.serving.send_if_modified(|serving| {
-            if matches!(serving, Serving::Stopped) {
-                return false;
-            }
-            before = std::mem::replace(serving, Serving::Worker(Arc::clone(&worker)));
-            true
-        });
-        if !accepted {
-            worker.kill("the engine is stopping");
-            return;
-        }
-        self.tasks.spawn(Arc::clone(self).watch(worker));
-        if let Serving::Worker(old) = before {
-            self.retire(old);
-        }
-        if self.keeps_standby.load(Ordering::Relaxed) && self.standby.lock().is_none() {
-            self.start_standby();
-        }
-    }
-
-    /// Replaces the serving worker when it ends by itself.
-    async fn watch(self: Arc<Self>, worker: Arc<Worker<H>>) {
-        let mut lived = std::pin::pin!(tokio::time::sleep(YOUNG));
-        let end = tokio::select! {
-            end = worker.connection.ended() => end,
-            () = &mut lived => {
-                self.died_young.store(0, Ordering::Relaxed);
-                worker.connection.ended().await
-            }
-        };
-        let young = !lived.is_elapsed();
-        // Closed its connection, or broke the protocol: either way it is of no use.
-        worker.process.kill();
-        let was_serving = self.serving.send_if_modified(|serving| {
-            let serves = matches!(serving, Serving::Worker(current) if Arc::ptr_eq(current, &worker));
-            if serves {
-                *serving = Serving::Nobody;
-            }
-            serves
-        });
-        if !was_serving {
-            return;
-        }
-        let status = worker.process.ended().await;
-        let runtime = self.config.runtime;
-        (self.config.report)(Level::Error, {
-            let how = match &end {
-                End::Worker(reason) if reason.contains("protocol") => format!("{reason}; {status}"),
-                _ => status,
-            };
-            format!("the {runtime} worker ended ({how}); another takes over")
-        });
-        if young {
-            let before = self.died_young.fetch_add(1, Ordering::Relaxed);
-            // The first one costs nobody a pause.
-            let pause =
-                before.checked_sub(1).map(|doublings| FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)));
-            tokio::time::sleep(pause.unwrap_or_default().min(LONGEST_PAUSE)).await;
-        }
-        let Some(plan) = self.plan.lock().clone() else { return };
-        let mut loaded = self.start_loading(plan, self.ended.child_token(), None);
-        while let Some(next) = loaded.recv().await {
-            // A reload may have brought a worker meanwhile: it knows better what to serve.
-            if matches!(&*self.serving.borrow(), Serving::Nobody) {
-                self.serve(next);
-            } else {
-                next.worker.kill("another worker serves already");
-            }
-        }
-    }
-
-    /// Lets an old worker finish what it holds, then its left-over promises and timers, then ends it.
-    fn retire(self: &Arc<Self>, worker: Arc<Worker<H>>) {
-        worker.connection.stop();
-        let crowded = {
-            let mut old = self.old.lock();
-            old.push(Arc::clone(&worker));
-            if old.len() > OLD_WORKERS { Some(old.remove(0)) } else { None }
-        };
-        if let Some(oldest) = crowded {
-            oldest.kill("too many old workers were still busy after reloads");
-        }
-        let pool = Arc::clone(self);
-        self.tasks.spawn(async move {
-            worker.connection.settled().await;
-            let _ = tokio::time::timeout(LEFTOVERS, worker.process.ended()).await;
-            worker.kill("it was replaced");
-            pool.old.lock().retain(|other| !Arc::ptr_eq(other, &worker));
-        });
-    }
+/// The worker with the fewest calls among those that have a place left.
+fn least_loaded<H: Host>(workers: &[Arc<Worker<H>>], class: Class) -> Option<&Arc<Worker<H>>> {
+    let free = workers.iter().filter(|worker| worker.credits(class).available_permits() > 0);
+    free.min_by_key(|worker| worker.load())
 }
 
 /// The SDK's folder and how a Node worker is started from it.

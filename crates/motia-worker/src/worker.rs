@@ -1,14 +1,12 @@
 //! A worker: a process, its connection, and how many calls it takes at a time.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use motia_core::SourcePath;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::connection::{CallHandle, Connection, LoadEvent};
+use crate::connection::{CallHandle, CallRequest, Connection, End, LoadEvent};
 use crate::host::Host;
-use crate::message::{CallKind, Identity};
 use crate::process::Process;
 
 /// Calls of requests that a worker holds at a time.
@@ -31,6 +29,8 @@ pub struct Worker<H: Host> {
     pub(crate) loading: mpsc::UnboundedReceiver<LoadEvent>,
     http: Arc<Semaphore>,
     events: Arc<Semaphore>,
+    /// It serves until another has taken its place.
+    departing: AtomicBool,
 }
 
 impl<H: Host> Drop for Worker<H> {
@@ -43,7 +43,8 @@ impl<H: Host> Drop for Worker<H> {
 /// A credit of a worker: the right to one call.
 pub struct Place<H: Host> {
     connection: Connection<H>,
-    permit: OwnedSemaphorePermit,
+    /// Given back when the call is over.
+    credit: Box<dyn Send>,
 }
 
 impl<H: Host> Worker<H> {
@@ -53,12 +54,19 @@ impl<H: Host> Worker<H> {
         loading: mpsc::UnboundedReceiver<LoadEvent>,
     ) -> Self {
         let credits = |count| Arc::new(Semaphore::new(count));
-        Self { connection, process, loading, http: credits(HTTP_CREDITS), events: credits(EVENT_CREDITS) }
+        let (http, events) = (credits(HTTP_CREDITS), credits(EVENT_CREDITS));
+        Self { connection, process, loading, http, events, departing: AtomicBool::new(false) }
     }
 
     /// Ends it and everything that it started; calls in flight are cut off.
     pub(crate) fn kill(&self, why: &str) {
-        self.connection.end(why);
+        self.connection.end(End::Engine(why.to_owned()));
+        self.process.kill();
+    }
+
+    /// Ends it as one that is to blame for that itself: calls in flight end as if its process had died.
+    pub(crate) fn give_up(&self, why: &str) {
+        self.connection.end(End::Worker(why.to_owned()));
         self.process.kill();
     }
 
@@ -70,22 +78,35 @@ impl<H: Host> Worker<H> {
         }
     }
 
-    /// A place that was got from [`Worker::credits`], or of the quarantine.
-    pub(crate) fn place(&self, permit: OwnedSemaphorePermit) -> Place<H> {
-        Place { connection: self.connection.clone(), permit }
+    /// The calls that it holds.
+    pub(crate) fn load(&self) -> usize {
+        (HTTP_CREDITS - self.http.available_permits()) + (EVENT_CREDITS - self.events.available_permits())
+    }
+
+    /// A place, if one is left.
+    pub(crate) fn try_place(&self, class: Class) -> Option<Place<H>> {
+        let permit = Arc::clone(self.credits(class)).try_acquire_owned().ok()?;
+        Some(self.place(permit))
+    }
+
+    /// A place, against what is given back when the call is over.
+    pub(crate) fn place(&self, credit: impl Send + 'static) -> Place<H> {
+        Place { connection: self.connection.clone(), credit: Box::new(credit) }
+    }
+
+    /// It serves until another has taken its place.
+    pub(crate) fn depart(&self) {
+        self.departing.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_departing(&self) -> bool {
+        self.departing.load(Ordering::Relaxed)
     }
 }
 
 impl<H: Host> Place<H> {
     /// Calls a handler.
-    pub fn call(
-        self,
-        source: &SourcePath,
-        identity: Identity,
-        kind: &CallKind,
-        body: Bytes,
-        context: Arc<H::Call>,
-    ) -> CallHandle<H> {
-        self.connection.call(source, identity, kind, body, context, Box::new(self.permit))
+    pub fn call(self, request: CallRequest<H::Call>) -> CallHandle<H> {
+        self.connection.call(request, self.credit)
     }
 }

@@ -21,11 +21,21 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the project in this folder and reload it as it changes.
-    Dev(Serve),
+    Dev(Dev),
     /// Run the project in this folder in production.
     Start(Serve),
     /// Print the version.
     Version,
+}
+
+/// How a project is developed.
+#[derive(Debug, Args)]
+pub(crate) struct Dev {
+    #[command(flatten)]
+    pub(crate) serve: Serve,
+    /// Let a debugger attach to the worker that serves
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "9229")]
+    pub(crate) inspect: Option<u16>,
 }
 
 /// How a project is served.
@@ -100,7 +110,7 @@ mod tests {
 
     fn serve(arguments: &[&str]) -> Serve {
         match Cli::try_parse_from(["motia", "dev"].iter().chain(arguments)).expect("understood").command {
-            Command::Dev(serve) => serve,
+            Command::Dev(dev) => dev.serve,
             other => panic!("{other:?}"),
         }
     }
@@ -128,6 +138,18 @@ mod tests {
         ] {
             serve(flags);
         }
+    }
+
+    #[test]
+    fn a_debugger_attaches_to_a_port() {
+        let inspect = |arguments: &[&str]| match Cli::try_parse_from([&["motia", "dev"], arguments].concat()) {
+            Ok(Cli { command: Command::Dev(dev), .. }) => dev.inspect,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [inspect(&[]), inspect(&["--inspect"]), inspect(&["--inspect=1234"])],
+            [None, Some(9229), Some(1234)]
+        );
     }
 
     #[test]

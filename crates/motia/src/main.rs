@@ -38,8 +38,8 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let outcome = match Cli::parse().command {
-        Command::Dev(options) => block_on(serve::run(options, Mode::Dev)),
-        Command::Start(options) => block_on(serve::run(options, Mode::Start)),
+        Command::Dev(options) => block_on(serve::run(options.serve, Mode::Dev, options.inspect)),
+        Command::Start(options) => block_on(serve::run(options, Mode::Start, None)),
         Command::Version => {
             println!("motia {}", env!("CARGO_PKG_VERSION"));
             Ok(())

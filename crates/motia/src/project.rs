@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +10,13 @@ use std::time::Duration;
 use anyhow::Result;
 use motia_compile::{Compiler, Diagnostic, Discovery, FileKind, Generation, SourceFile, discover};
 use motia_core::ids::Runtime;
+use motia_core::project::{Isolation, ProjectConfig, Timeouts, WorkerCount};
 use motia_core::{Clock, SourcePath};
 use motia_engine::{Engine, EngineHost};
 use motia_server::Edge;
 use motia_store::Store;
 use motia_worker::message::LoadKind;
-use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool};
+use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool, PoolSettings};
 use tokio::sync::mpsc;
 
 use crate::assemble::{Assembled, assemble};
@@ -31,6 +33,7 @@ pub(crate) struct Project {
     edge: Edge,
     store: Store,
     console: Console,
+    debugged: bool,
     clock: Arc<dyn Clock>,
     /// Generations that may be in use, the newest last.
     generations: VecDeque<Arc<Generation>>,
@@ -38,6 +41,8 @@ pub(crate) struct Project {
     files: Vec<SourceFile>,
     /// Per file, the module that was imported last, and the generation that it lies in.
     last_good: HashMap<SourcePath, (PathBuf, Arc<Generation>)>,
+    /// Files whose import held things up the last time.
+    troubled: HashSet<SourcePath>,
     /// What was said of each file when it was taken in.
     lines: HashMap<SourcePath, String>,
     /// Said once, not at each reload.
@@ -51,6 +56,8 @@ pub(crate) struct Parts {
     pub(crate) edge: Edge,
     pub(crate) store: Store,
     pub(crate) console: Console,
+    /// A debugger may stand in a handler for as long as it likes.
+    pub(crate) debugged: bool,
 }
 
 /// A plan that a worker is loading.
@@ -73,7 +80,7 @@ struct Update {
 
 impl Project {
     pub(crate) fn new(root: PathBuf, compiler: Compiler, parts: Parts) -> Self {
-        let Parts { engine, edge, store, console } = parts;
+        let Parts { engine, edge, store, console, debugged } = parts;
         let clock = Arc::clone(engine.telemetry().clock());
         Self {
             root,
@@ -82,10 +89,12 @@ impl Project {
             edge,
             store,
             console,
+            debugged,
             clock,
             generations: VecDeque::new(),
             files: Vec::new(),
             last_good: HashMap::new(),
+            troubled: HashSet::new(),
             lines: HashMap::new(),
             warned: HashSet::new(),
             loading: None,
@@ -163,7 +172,12 @@ impl Project {
     /// the one before.
     pub(crate) async fn accept(&mut self, loaded: Loaded<EngineHost>) {
         let Some(progress) = &mut self.loading else { return };
-        let assembled = assemble(&progress.discovery, &loaded.report);
+        let mut assembled = assemble(&progress.discovery, &loaded.report);
+        if self.debugged {
+            assembled.settings.timeouts = Timeouts::NEVER;
+        }
+        let trouble = loaded.report.failed.iter().filter(|(_, failure)| failure.is_trouble());
+        self.troubled = trouble.map(|(source, _)| source.clone()).collect();
         let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
         for (source, module) in modules.collect::<Vec<_>>() {
             // A module of an older generation was kept: so is its generation.
@@ -177,8 +191,7 @@ impl Project {
         let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
         let update = std::mem::replace(&mut progress.update, again);
         if let Some(pool) = self.pool() {
-            pool.keep_standby(assembled.settings.standby);
-            pool.serve(loaded, &plan);
+            pool.serve(loaded, &plan, pool_settings(&assembled.settings));
         }
         self.take_over(assembled, update).await;
     }
@@ -235,7 +248,8 @@ impl Project {
                 FileKind::Stream => LoadKind::Stream,
                 FileKind::Config => LoadKind::Config,
             };
-            Some(PlannedFile { source: file.path.clone(), kind, module, last_good })
+            let troubled = self.troubled.contains(&file.path);
+            Some(PlannedFile { source: file.path.clone(), kind, module, last_good, troubled })
         });
         Plan { root: self.root.clone(), files: files.collect() }
     }
@@ -294,6 +308,17 @@ impl Project {
         }
         self.lines = now;
     }
+}
+
+/// What a project's knobs mean for its workers.
+fn pool_settings(settings: &ProjectConfig) -> PoolSettings {
+    let isolated = settings.isolation == Isolation::Process;
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let workers = match settings.workers.node {
+        WorkerCount::Exactly(count) => count.into(),
+        WorkerCount::Auto => cores,
+    };
+    PoolSettings { workers, isolated, memory: settings.workers.memory, standby: settings.standby }
 }
 
 fn summary(changed: &[String]) -> String {

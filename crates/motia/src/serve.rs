@@ -31,8 +31,8 @@ use crate::console::Console;
 use crate::project::{Parts, Project};
 use crate::{dotenv, node, sdk};
 
-/// Runs until a signal. Errors are what keeps the project from starting at all.
-pub(crate) async fn run(options: Serve, mode: Mode) -> Result<()> {
+/// Runs until a signal. `inspect`: where a debugger may attach. Errors are what keeps the project from starting at all.
+pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let root = env::current_dir().context("the current folder cannot be used")?;
     let motia_dir = options.motia_dir.as_ref().map_or_else(|| root.join(".motia"), |folder| root.join(folder));
@@ -52,6 +52,7 @@ pub(crate) async fn run(options: Serve, mode: Mode) -> Result<()> {
     let stopped = Instance {
         options,
         mode,
+        inspect,
         root,
         motia_dir,
         environment,
@@ -73,6 +74,7 @@ const ENGINE_FILE: &str = "engine.json";
 struct Instance {
     options: Serve,
     mode: Mode,
+    inspect: Option<u16>,
     root: PathBuf,
     motia_dir: PathBuf,
     environment: Environment,
@@ -99,8 +101,13 @@ impl Instance {
             motia_dir: self.motia_dir.clone(),
             sdk: sdk_modules(&sdk),
         });
-        let parts =
-            Parts { engine: engine.clone(), edge: edge.clone(), store: store.clone(), console: self.console.clone() };
+        let parts = Parts {
+            engine: engine.clone(),
+            edge: edge.clone(),
+            store: store.clone(),
+            console: self.console.clone(),
+            debugged: self.inspect.is_some(),
+        };
         let mut project = Project::new(self.root.clone(), compiler, parts);
         let mut signals = Signals::new()?;
         // Before the first look at the files, so that no change falls between.
@@ -253,6 +260,7 @@ impl Instance {
                 read_settings(config.unwrap_or(b"{}")).unwrap_or_default().timeouts.import
             }),
             report: Arc::new(move |level, text| telemetry.log(level, text)),
+            inspect: self.inspect,
         };
         Ok(Pool::new(config, engine.host(), spawner, engine.tasks().clone()))
     }

@@ -12,6 +12,8 @@ export class Calls {
   #Streams = streamsClass([])
   #finished = (call) => this.#finish(call)
   #drained
+  /** Whether a file is being imported: its code belongs to no call. */
+  importing = false
 
   /** `steps` maps a source to its loaded step. */
   constructor(connection, steps, log) {
@@ -23,6 +25,11 @@ export class Calls {
   /** The streams of contexts made from now on. */
   set streams(names) {
     this.#Streams = streamsClass(names)
+  }
+
+  /** The steps in flight, the latest call first. */
+  sources() {
+    return [...new Set([...this.#running.values()].reverse().map((call) => call.step.source))]
   }
 
   start(id, meta, body, borrowed) {

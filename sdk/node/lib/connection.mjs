@@ -18,7 +18,6 @@ export class Connection {
   )
   #replies = new Map()
   #lastId = 0
-  #open = true
   #resting = false
   #on
 
@@ -57,6 +56,12 @@ export class Connection {
     this.#outgoing.send(KIND.OP, 0, id, text, body)
   }
 
+  /** Asks to be taken out of service: whoever caused this may have left anything in a bad state. */
+  retire(reason) {
+    this.send(KIND.RETIRE, 0, { reason })
+    this.flush()
+  }
+
   /** Stops sending the answer to a request that nobody waits for any more. */
   abortAnswer(id) {
     this.#outgoing.abort(id, ANSWER)
@@ -81,18 +86,7 @@ export class Connection {
     if (this.#replies.size === 0) this.#socket.unref()
   }
 
-  /** The process is about to end by itself: nothing is left to do, and nothing is left to say. */
-  leave() {
-    this.#open = false
-  }
-
-  /** What waits to be sent, for a process that dies now: null if that would fall into the middle of a frame. */
-  take() {
-    return this.#open && this.#socket.writableLength === 0 ? this.#outbox.take() : null
-  }
-
   #end(error) {
-    this.#open = false
     this.#on.end(error)
   }
 
@@ -139,13 +133,15 @@ export class Connection {
       case KIND.CANCEL:
         return this.#on.cancel(id, meta.reason)
       case KIND.PING:
-        return this.#frame(KIND.PONG, 0, id, '')
+        return this.#frame(KIND.PONG, 0, id, `{"memory":${process.memoryUsage.rss()}}`)
       case KIND.LOAD:
         return this.#on.load(meta, JSON.parse(body))
       case KIND.STREAMS:
         return this.#on.streams(JSON.parse(body))
       case KIND.STOP:
         return this.#on.stop()
+      case KIND.INSPECT:
+        return this.#on.inspect(meta.port)
       // Other kinds are of a newer engine.
     }
   }

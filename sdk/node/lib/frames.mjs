@@ -9,6 +9,7 @@ export const KIND = Object.freeze({
   REPLY: 0x05,
   PING: 0x06,
   STOP: 0x07,
+  INSPECT: 0x08,
   DATA: 0x21,
   WINDOW: 0x22,
   ABORT: 0x23,
@@ -21,6 +22,7 @@ export const KIND = Object.freeze({
   OP: 0x47,
   LOG: 0x48,
   PONG: 0x49,
+  RETIRE: 0x4a,
 })
 
 export const MORE = 0x01

@@ -10,12 +10,14 @@ import { createStep, defaultOf, exportsOf } from './steps.mjs'
 export class Loader {
   #connection
   #steps
+  #calls
   #turn = Promise.resolve()
 
-  /** `steps` is filled: source to loaded step. */
-  constructor(connection, steps) {
+  /** `steps` is filled: source to loaded step. `calls` is told while a file is imported. */
+  constructor(connection, steps, calls) {
     this.#connection = connection
     this.#steps = steps
+    this.#calls = calls
   }
 
   /** Loads wait for each other, so that the answers of two do not mix. */
@@ -24,12 +26,14 @@ export class Loader {
   }
 
   async #load(root, files) {
+    this.#calls.importing = true
     for (const file of files) {
       this.#connection.send(KIND.IMPORTING, 0, { file: file.source })
       // The file may never return. The engine then has to know which one it was.
       this.#connection.flush()
       await this.#import(root, file)
     }
+    this.#calls.importing = false
     this.#connection.send(KIND.READY, 0)
   }
 

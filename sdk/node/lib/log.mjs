@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { detailsJson } from './details.mjs'
 import { clip } from './errors.mjs'
-import { encodeFrame, KIND } from './frames.mjs'
+import { KIND } from './frames.mjs'
 
 const LONGEST_MESSAGE = 65_536
 
@@ -27,7 +27,3 @@ export class LogSender {
     this.#connection.send(KIND.LOG, 0, meta(level, message, source, call), detailsJson(details))
   }
 }
-
-/** The same line as the bytes of a frame, for a process that is dying. */
-export const logFrame = (level, message, source, call) =>
-  encodeFrame(KIND.LOG, 0, 0, meta(level, message, source, call))

@@ -35,14 +35,8 @@ export class Outbox {
   flush() {
     this.#scheduled = false
     if (this.#used === 0) return
-    const bytes = this.take()
-    if (!this.#write(bytes)) this.#buffer = Buffer.allocUnsafeSlow(SIZE)
-  }
-
-  /** What waits, for those who write it themselves. */
-  take() {
     const bytes = this.#buffer.subarray(0, this.#used)
     this.#used = 0
-    return bytes
+    if (!this.#write(bytes)) this.#buffer = Buffer.allocUnsafeSlow(SIZE)
   }
 }

@@ -73,6 +73,8 @@ test('an uncaught exception fails its call, and only that', async () => {
   assert.equal((await engine.result(other)).meta.status, 200)
   const { call } = engine.logs.find(({ message }) => message === 'uncaught exception: from a timer')
   assert.equal(call, waiting)
+  const retire = engine.frames.find(({ kind }) => kind === KIND.RETIRE)
+  assert.equal(retire.meta.reason, 'uncaught exception in timer.mjs')
   assert.equal((await engine.json('emitter.mjs', {})).error.message, 'unheard')
 })
 
@@ -135,22 +137,53 @@ test('LOG_LEVEL filters the logger and not the console', async () => {
   assert.deepEqual(await levels('nonsense'), ['i', 'c'])
 })
 
-test('process.exit is laid at the door of its step, and what was done before it is sent', async () => {
+test('process.exit fails its call, stops its handler, and takes the worker out of service', async () => {
   const files = {
-    'exit.mjs': step(`(req, { logger }) => { logger.info('last words'); process.exit(7) }`),
+    'ok.mjs': FILES['ok.mjs'],
+    'exit.mjs': step(`(req, { logger }) => { logger.info('last words'); process.exit(7); logger.info('never') }`),
     'later.mjs': step(`() => new Promise(() => setTimeout(() => process.exit(8), 10))`),
+    'deaf.mjs': step(`async () => { try { process.exit() } catch {} ; return { status: 200 } }`),
   }
   for (const [source, code] of [
     ['exit.mjs', 7],
     ['later.mjs', 8],
+    ['deaf.mjs', 0],
   ]) {
-    await withEngine({ files }, async (dying) => {
-      await dying.load(source)
-      const id = dying.start(source)
-      assert.equal((await dying.exit).code, code)
-      const { message, level, call } = dying.logs.at(-1)
-      assert.deepEqual([message, level, call], [`${source}: process.exit was called, with code ${code}`, 'error', id])
-      if (source === 'exit.mjs') assert.equal(dying.logs[0].message, 'last words')
+    await withEngine({ files }, async (worker) => {
+      await worker.load(...Object.keys(files))
+      const id = worker.start(source)
+      const message = `process.exit(${code}) was called`
+      assert.equal((await worker.result(id)).meta.error.message, message)
+      const retire = await worker.frame(({ kind }) => kind === KIND.RETIRE)
+      assert.deepEqual(retire.meta, { reason: `process.exit was called in ${source}` })
+      const { meta } = await worker.log((line) => line.message === `${message} in ${source}`)
+      assert.deepEqual([meta.level, meta.call], ['error', id])
+      assert.ok(worker.logs.every((line) => line.message !== 'never'))
+      assert.equal((await worker.json('ok.mjs', {})).status, 200, 'it finishes what it gets')
     })
   }
+})
+
+test('process.exit while a file is imported refuses that file alone', async () => {
+  const files = { 'ok.mjs': FILES['ok.mjs'], 'exit.mjs': `process.exit(1)\n${step(`() => ({ status: 200 })`)}` }
+  await withEngine({ files }, async (worker) => {
+    const loaded = await worker.load('exit.mjs', 'ok.mjs')
+    assert.equal(loaded['exit.mjs'].refused.message, 'process.exit(1) was called')
+    assert.equal(loaded['ok.mjs'].handler, true)
+  })
+})
+
+test('an exception that belongs to no call names what is in flight, and fails none of it', async () => {
+  const files = {
+    'stray.mjs': `let later
+      setInterval(() => { if (later) { later = false; throw new Error('stray') } }, 5).unref()
+      ${step(`async () => { later = true; await new Promise((done) => setTimeout(done, 60)); return { status: 200 } }`)}`,
+  }
+  await withEngine({ files }, async (worker) => {
+    await worker.load('stray.mjs')
+    const id = worker.start('stray.mjs')
+    const retire = await worker.frame(({ kind }) => kind === KIND.RETIRE)
+    assert.equal(retire.meta.reason, 'uncaught exception outside of any call (in flight: stray.mjs)')
+    assert.equal((await worker.result(id)).meta.status, 200)
+  })
 })

@@ -5,7 +5,7 @@ pub(crate) mod http;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -74,14 +74,35 @@ impl Project {
 
     /// Starts the binary without waiting for anything.
     pub(crate) fn launch(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_motia"))
-            .args(arguments)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_motia"));
+        command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+        self.spawn(command)
+    }
+
+    /// Starts `motia dev` in a terminal, and gives its keyboard. `None` where there is no program that makes terminals.
+    pub(crate) fn dev_in_a_terminal(&self) -> Option<(Engine, ChildStdin)> {
+        Command::new("script")
+            .arg("--version")
+            .stdout(Stdio::null())
+            .status()
+            .ok()
+            .filter(|status| status.success())?;
+        let mut command = Command::new("script");
+        let dev = format!("{} dev --port 0", env!("CARGO_BIN_EXE_motia"));
+        command.args(["-qefc", &dev, "/dev/null"]).env("NO_COLOR", "1").stdin(Stdio::piped());
+        let mut engine = self.spawn(command);
+        let ready = engine.wait_for("http://");
+        engine.port = ready.split("http://").nth(1).and_then(port_of).expect("a port in the ready line");
+        let keyboard = engine.child.stdin.take().expect("piped");
+        Some((engine, keyboard))
+    }
+
+    fn spawn(&self, mut command: Command) -> Engine {
+        let mut child = command
             .current_dir(self.path())
             .env_remove("PORT")
             .env_remove("HOST")
             .env_remove("LOG_LEVEL")
-            .envs(environment.iter().copied())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -165,8 +186,15 @@ impl Engine {
 
     /// The worker that serves, as the admin API knows it.
     pub(crate) fn worker_pid(&self) -> i32 {
+        *self.worker_pids("serving").first().expect("a worker serves")
+    }
+
+    /// The workers in a state: `serving`, `silent` or `finishing`.
+    pub(crate) fn worker_pids(&self, state: &str) -> Vec<i32> {
         let health = self.get("/__motia/health").json();
-        i32::try_from(health["workers"]["node"].as_i64().expect("a worker serves")).expect("a pid")
+        let workers = health["workers"]["node"].as_array().cloned().expect("a list of workers");
+        let in_state = workers.iter().filter(|worker| worker["state"] == state);
+        in_state.map(|worker| i32::try_from(worker["pid"].as_i64().expect("a pid")).expect("a pid")).collect()
     }
 
     pub(crate) fn signal(&self, signal: &str) {

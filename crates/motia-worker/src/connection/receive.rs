@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::unix::OwnedReadHalf;
 use tokio::sync::mpsc;
 
-use super::{CallOutcome, CutOff, LoadEvent, Rest, ResultBody, Shared, State, WindowGrant};
+use super::{CallOutcome, CutOff, End, LoadEvent, Rest, ResultBody, Shared, State, WindowGrant};
 use crate::frame::{ANSWER, Frame, Kind, MORE, WINDOW, decode};
 use crate::host::{Host, Origin};
 use crate::message::{FileMeta, HandlerError, LogMeta, OperationError, OperationMeta, ResultMeta, WorkerLog};
@@ -39,8 +39,8 @@ pub(super) async fn run<H: Host>(
     let mut buffer = BytesMut::with_capacity(128 << 10);
     loop {
         match stream.read_buf(&mut buffer).await {
-            Ok(0) => return "its process ended".into(),
-            Ok(_) => {}
+            Ok(0) => return End::PROCESS_ENDED.into(),
+            Ok(_) => shared.health.heard(),
             Err(error) => return format!("its connection broke: {error}"),
         }
         loop {
@@ -191,6 +191,14 @@ impl<H: Host> Shared<H> {
                 return ready.into_iter().try_for_each(|frame| self.operation(frame));
             }
             Kind::Log => return self.log(frame),
+            Kind::Pong => {
+                self.health.pong(&meta(&frame)?);
+                return Ok(());
+            }
+            Kind::Retire => {
+                self.health.retire(meta(&frame)?);
+                return Ok(());
+            }
             Kind::Hello => LoadEvent::Hello(meta(&frame)?),
             Kind::Importing => LoadEvent::Importing(meta::<FileMeta>(&frame)?.file),
             Kind::Imported => {
@@ -218,6 +226,10 @@ impl<H: Host> Shared<H> {
             let mut state = self.state.lock();
             let Some(running) = state.calls.get_mut(&id) else { return Ok(()) };
             let answer = running.answer.take();
+            if more {
+                // The handler has settled; how long its stream may take is the reader's to say.
+                running.limits.settle = std::time::Duration::MAX;
+            }
             let rest = more.then(|| {
                 let (chunks, stream) = mpsc::unbounded_channel();
                 let ahead = Arc::new(AtomicUsize::new(0));
@@ -242,9 +254,12 @@ impl<H: Host> Shared<H> {
     fn operation(self: &Arc<Self>, frame: Frame) -> Result<(), String> {
         let request: OperationMeta = meta(&frame)?;
         let origin = self.state.lock().origin(request.call, request.trace, request.step.clone());
-        let Some(origin) = origin else {
-            self.reply(frame.id, Err(unknown_call()));
-            return Ok(());
+        let origin = match origin {
+            Ok(origin) => origin,
+            Err(refused) => {
+                self.reply(frame.id, Err(refused));
+                return Ok(());
+            }
         };
         let mut answer = match request.operation() {
             Ok(operation) => self.host.operation(origin, operation, frame.body),
@@ -276,7 +291,8 @@ impl<H: Host> Shared<H> {
 
     fn log(&self, frame: Frame) -> Result<(), String> {
         let LogMeta { level, message, call, trace, step } = meta(&frame)?;
-        let origin = self.state.lock().origin(call, trace, step);
+        // Whatever becomes of the call: what it says is worth reading.
+        let origin = self.state.lock().known_origin(call, trace, step);
         let level = level.parse().unwrap_or(Level::Info);
         self.host.log(origin, WorkerLog { level, message, details: frame.body });
         Ok(())
@@ -323,7 +339,27 @@ impl Operations {
 }
 
 impl<H: Host> State<H> {
+    /// Whose operation it is, if it may still have an effect.
     fn origin(
+        &self,
+        call: Option<u32>,
+        trace: Option<motia_core::TraceId>,
+        source: Option<SourcePath>,
+    ) -> Result<Origin<H::Call>, OperationError> {
+        if call.is_some_and(|call| self.expired.contains(&call)) {
+            return Err(OperationError {
+                code: "call-expired",
+                message: "the handler went on after its timeout: what it emits and writes has no effect any more"
+                    .into(),
+            });
+        }
+        self.known_origin(call, trace, source).ok_or_else(|| OperationError {
+            code: "unknown-call",
+            message: "the operation belongs to no call that the engine knows".into(),
+        })
+    }
+
+    fn known_origin(
         &self,
         call: Option<u32>,
         trace: Option<motia_core::TraceId>,
@@ -334,8 +370,4 @@ impl<H: Host> State<H> {
         }
         Some(Origin::Call(Arc::clone(&self.calls.get(&call?)?.context)))
     }
-}
-
-fn unknown_call() -> OperationError {
-    OperationError { code: "unknown-call", message: "the operation belongs to no call that the engine knows".into() }
 }

@@ -12,6 +12,9 @@ impl<H: Host> Pool<H> {
     /// If it dies again, it is known which call is to blame.
     pub async fn quarantine(&self) -> Result<Place<H>, Unavailable> {
         let inner = &self.inner;
+        if inner.is_isolated() {
+            return inner.isolated_place().await;
+        }
         let permit = Arc::clone(&inner.quarantine).acquire_owned().await.map_err(|_| Unavailable::Stopping)?;
         let current = inner.quarantined.lock().clone();
         let worker = match current {
@@ -27,25 +30,26 @@ impl<H: Host> PoolInner<H> {
         loop {
             let mut serving = self.serving.subscribe();
             // Not before there is a plan, and not once all is over.
-            serving.wait_for(|serving| !matches!(serving, Serving::Nobody)).await.map_err(|_| Unavailable::Stopping)?;
-            let plan = self.plan.lock().clone().ok_or(Unavailable::Stopping)?;
+            let somebody = |serving: &Serving<H>| !matches!(serving, Serving::Workers(workers) if workers.is_empty());
+            serving.wait_for(somebody).await.map_err(|_| Unavailable::Stopping)?;
+            let plan = self.plan().ok_or(Unavailable::Stopping)?;
             let mut loaded = self.start_loading(plan, self.ended.child_token(), None);
             if let Some(Loaded { worker, .. }) = loaded.recv().await {
                 worker.connection.streams(&self.streams.lock());
                 let worker = Arc::new(worker);
                 *self.quarantined.lock() = Some(Arc::clone(&worker));
+                self.tasks.spawn(Arc::clone(self).tend(Arc::clone(&worker)));
                 return Ok(worker);
             }
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
-    pub(super) fn end_quarantine(self: &Arc<Self>, why: &str) {
-        let Some(worker) = self.quarantined.lock().take() else { return };
-        if worker.connection.running() == 0 {
-            worker.kill(why);
-        } else {
-            self.retire(worker);
+    /// The quarantine's worker finishes its call, if it has one. The next suspect gets a fresh one.
+    pub(super) fn end_quarantine(self: &Arc<Self>) {
+        let worker = self.quarantined.lock().take();
+        if let Some(worker) = worker {
+            self.finish(&worker);
         }
     }
 }

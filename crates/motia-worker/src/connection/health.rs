@@ -1,0 +1,148 @@
+//! Whether a worker is well: its signs of life, and calls that go on past their end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use motia_core::SourcePath;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use super::{Connection, Shared};
+use crate::frame::Kind;
+use crate::host::Host;
+
+/// What is known of a worker's health.
+pub(super) struct Health {
+    heard: AtomicU64,
+    memory: AtomicU64,
+    retiring: watch::Sender<Option<String>>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { heard: AtomicU64::new(0), memory: AtomicU64::new(0), retiring: watch::Sender::new(None) }
+    }
+}
+
+/// The meta of a `PONG`.
+#[derive(Deserialize)]
+pub(super) struct PongMeta {
+    #[serde(default)]
+    memory: u64,
+}
+
+/// The meta of a `RETIRE`.
+#[derive(Deserialize)]
+pub(super) struct RetireMeta {
+    reason: String,
+}
+
+impl Health {
+    /// Something came.
+    pub(super) fn heard(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The worker answered a ping.
+    pub(super) fn pong(&self, PongMeta { memory }: &PongMeta) {
+        self.memory.store(*memory, Ordering::Relaxed);
+    }
+
+    /// The worker asks to be taken out of service.
+    pub(super) fn retire(&self, RetireMeta { reason }: RetireMeta) {
+        self.retiring.send_replace(Some(reason));
+    }
+}
+
+impl<H: Host> Connection<H> {
+    /// Asks for a sign of life.
+    pub(crate) fn ping(&self) {
+        self.shared.send(Kind::Ping, 0, 0, b"", Bytes::new());
+    }
+
+    /// Counts the times that something came: all of it is sent by the thread that runs handlers.
+    pub(crate) fn heard(&self) -> u64 {
+        self.shared.health.heard.load(Ordering::Relaxed)
+    }
+
+    /// The resident memory that the worker told last, in bytes; 0 before it did.
+    pub(crate) fn memory(&self) -> u64 {
+        self.shared.health.memory.load(Ordering::Relaxed)
+    }
+
+    /// Tells the worker to listen for a debugger, or no longer.
+    pub(crate) fn inspect(&self, port: Option<u16>) {
+        let meta = port.map(|port| format!(r#"{{"port":{port}}}"#)).unwrap_or_default();
+        self.shared.send(Kind::Inspect, 0, 0, meta.as_bytes(), Bytes::new());
+    }
+
+    /// Waits until the worker asks to be taken out of service, and says why.
+    pub(crate) async fn retiring(&self) -> String {
+        let mut retiring = self.shared.health.retiring.subscribe();
+        let reason = retiring.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        match reason {
+            Some(reason) => reason,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The steps in flight, the latest call first, each once.
+    pub(crate) fn in_flight(&self) -> Vec<SourcePath> {
+        let state = self.shared.state.lock();
+        let mut calls: Vec<_> = state.calls.iter().collect();
+        calls.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(**id));
+        let mut sources = Vec::new();
+        for (_, call) in calls {
+            if !sources.contains(&call.source) {
+                sources.push(call.source.clone());
+            }
+        }
+        sources
+    }
+
+    /// How long a call that runs bears that its worker is silent: the shortest of them, and its step.
+    pub(crate) fn patience(&self) -> Option<(Duration, SourcePath)> {
+        let state = self.shared.state.lock();
+        let least = state.calls.values().min_by_key(|call| call.limits.silence)?;
+        Some((least.limits.silence, least.source.clone()))
+    }
+
+    /// Time has passed. Answers with the steps whose calls should have settled by now: from here on nothing of them has an effect.
+    pub(crate) fn age(&self, by: Duration) -> Vec<SourcePath> {
+        let mut overdue = Vec::new();
+        let mut state = self.shared.state.lock();
+        let state = &mut *state;
+        for (id, call) in &mut state.calls {
+            call.limits.settle = call.limits.settle.saturating_sub(by);
+            if call.limits.settle.is_zero() && state.expired.insert(*id) {
+                overdue.push(call.source.clone());
+            }
+        }
+        if !overdue.is_empty() {
+            self.shared.settled.notify_waiters();
+        }
+        overdue
+    }
+
+    /// Waits until every call in flight has settled or expired. Answers whether one has not settled.
+    pub(crate) async fn settled_or_expired(&self) -> bool {
+        loop {
+            let settled = self.shared.settled.notified();
+            let (running, expired) = self.shared.counts();
+            if running == expired {
+                return expired > 0;
+            }
+            settled.await;
+        }
+    }
+}
+
+impl<H: Host> Shared<H> {
+    /// The calls in flight, and how many of them have expired.
+    fn counts(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        let expired = state.calls.keys().filter(|id| state.expired.contains(id)).count();
+        (state.calls.len(), expired)
+    }
+}

@@ -1,0 +1,194 @@
+//! Several workers, a process per call, a debugger.
+
+use std::collections::{HashMap, HashSet};
+use std::process::Command;
+use std::thread;
+
+use crate::support::{Engine, Project, eventually, send_signal};
+
+/// Counts its calls in the module, and waits.
+const COUNT: (&str, &str) = (
+    "steps/count.step.ts",
+    "let calls = 0
+     export const config = { type: 'api', name: 'Count', path: '/count/:ms', method: 'GET' }
+     export const handler = async (req) => {
+       const count = ++calls
+       await new Promise((done) => setTimeout(done, Number(req.pathParams.ms)))
+       return { status: 200, body: { pid: process.pid, count } }
+     }",
+);
+
+fn count(engine: &Engine, ms: u32) -> (i64, i64) {
+    let answer = engine.get(&format!("/count/{ms}"));
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let body = answer.json();
+    (body["pid"].as_i64().expect("a pid"), body["count"].as_i64().expect("a count"))
+}
+
+fn at_once(engine: &Engine, calls: usize, ms: u32) -> Vec<(i64, i64)> {
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..calls).map(|_| scope.spawn(|| count(engine, ms))).collect();
+        running.into_iter().map(|call| call.join().expect("answered")).collect()
+    })
+}
+
+fn with_config(config: &str) -> Project {
+    Project::new(&[COUNT, ("motia.config.mjs", config)])
+}
+
+#[test]
+fn several_workers_share_the_calls_and_each_is_replaced() {
+    let project = with_config("export default { workers: { node: 3 } }");
+    let engine = project.dev();
+    eventually("three serve", || (engine.worker_pids("serving").len() == 3).then_some(()));
+    let mut calls: HashMap<i64, usize> = HashMap::new();
+    for (pid, _) in at_once(&engine, 12, 500) {
+        *calls.entry(pid).or_default() += 1;
+    }
+    assert_eq!(calls.values().copied().collect::<Vec<_>>(), [4, 4, 4], "the one with the fewest gets the next");
+
+    let killed = engine.worker_pid();
+    send_signal(i64::from(killed), "KILL");
+    eventually("three serve again", || {
+        let now = engine.worker_pids("serving");
+        (now.len() == 3 && !now.contains(&killed)).then_some(())
+    });
+}
+
+#[test]
+fn a_reload_replaces_all_workers() {
+    let project = with_config("export default { workers: 2 }");
+    let engine = project.dev();
+    let before = eventually("two serve", || Some(engine.worker_pids("serving")).filter(|pids| pids.len() == 2));
+    engine.mark();
+    project.write("steps/count.step.ts", &COUNT.1.replace("count }", "count: count + 100 }"));
+    engine.wait_for("count.step.ts in");
+    eventually("two new ones serve", || {
+        let now = engine.worker_pids("serving");
+        (now.len() == 2 && now.iter().all(|pid| !before.contains(pid))).then_some(())
+    });
+    for (_, count) in at_once(&engine, 6, 50) {
+        assert!(count > 100, "all have the new code");
+    }
+    engine.mark();
+    project.write("motia.config.mjs", "export default { workers: 'auto' }");
+    engine.wait_for("motia.config.mjs in");
+    let cores = thread::available_parallelism().expect("cores").get();
+    eventually("one per core", || (engine.worker_pids("serving").len() == cores).then_some(()));
+}
+
+#[test]
+fn with_isolation_each_call_has_a_process_of_its_own() {
+    let project = with_config("export default { isolation: 'process', workers: 2 }");
+    let engine = project.dev();
+    let calls = at_once(&engine, 6, 100);
+    let pids: HashSet<_> = calls.iter().map(|(pid, _)| *pid).collect();
+    assert_eq!(pids.len(), 6, "{calls:?}");
+    assert!(calls.iter().all(|(_, count)| *count == 1), "no module knows of another call: {calls:?}");
+    eventually("processes go with their calls", || engine.worker_pids("finishing").is_empty().then_some(()));
+    assert!(engine.worker_pids("serving").len() <= 2);
+}
+
+#[test]
+fn with_isolation_a_call_that_dies_or_goes_on_costs_itself_alone() {
+    let project = Project::new(&[
+        COUNT,
+        ("motia.config.mjs", "export default { isolation: 'process', workers: 2, timeouts: { api: 0.5 } }"),
+        (
+            "steps/bad.step.ts",
+            "export const config = { type: 'api', name: 'Bad', path: '/bad/:how', method: 'GET' }
+             export const handler = async (req) => {
+               if (req.pathParams.how === 'dies') process.kill(process.pid, 'SIGKILL')
+               for (;;) {}
+             }",
+        ),
+    ]);
+    let engine = project.dev();
+    assert_eq!(engine.get("/bad/dies").status, 502);
+    assert_eq!(engine.get("/bad/loops").status, 504);
+    assert_eq!(count(&engine, 1).1, 1);
+    eventually("the one that loops is ended", || engine.worker_pids("finishing").is_empty().then_some(()));
+}
+
+/// Attaches, sets a breakpoint in the `.ts`, and tells where it stops.
+const DEBUG: &str = r"
+const [port, source, line] = process.argv.slice(1)
+const [{ webSocketDebuggerUrl }] = await (await fetch(`http://127.0.0.1:${port}/json/list`)).json()
+const socket = new WebSocket(webSocketDebuggerUrl)
+await new Promise((open) => { socket.onopen = open })
+let id = 0
+const answers = new Map(), scripts = [], stops = []
+let stopped
+socket.onmessage = ({ data }) => {
+  const message = JSON.parse(data)
+  if (message.id) answers.get(message.id)(message.result)
+  if (message.method === 'Debugger.scriptParsed') scripts.push(message.params)
+  if (message.method === 'Debugger.paused') stopped(message.params)
+}
+const send = (method, params) => new Promise((done) => {
+  answers.set(++id, done)
+  socket.send(JSON.stringify({ id, method, params }))
+})
+await send('Debugger.enable')
+// As editors do: the compiled file that has the source in its map, and where its line went.
+const { SourceMap } = await import('node:module')
+const { readFileSync } = await import('node:fs')
+const script = scripts.find(({ url, sourceMapURL }) => url.includes('count.step') && sourceMapURL)
+const folder = new URL('.', script.url)
+const map = new SourceMap(JSON.parse(script.sourceMapURL.startsWith('data:')
+  ? Buffer.from(script.sourceMapURL.split(',')[1], 'base64').toString()
+  : readFileSync(new URL(script.sourceMapURL, folder), 'utf8')))
+const text = readFileSync(new URL(script.url), 'utf8').split('\n')
+let at
+for (let row = 0; row < text.length && !at; row++) {
+  for (let column = 0; column < text[row].length; column++) {
+    const origin = map.findEntry(row, column)
+    if (origin.originalLine === Number(line) && String(origin.originalSource).endsWith(source)) { at = row; break }
+  }
+}
+await send('Debugger.setBreakpointByUrl', { lineNumber: at, url: script.url })
+const paused = new Promise((done) => { stopped = done })
+console.log('READY')
+const { callFrames: [frame] } = await paused
+const value = await send('Debugger.evaluateOnCallFrame', { callFrameId: frame.callFrameId, expression: 'req.pathParams.ms' })
+await new Promise((done) => setTimeout(done, 4000))
+await send('Debugger.resume')
+console.log('STOPPED', frame.functionName, value.result.value)
+socket.close()
+";
+
+#[test]
+fn a_debugger_stops_in_the_source_and_nobody_takes_that_for_a_fault() {
+    let port = free_port();
+    let project = Project::new(&[COUNT]);
+    let engine = project.run(&["dev", "--port", "0", &format!("--inspect={port}")]);
+    engine.wait_for(&format!("Debugger listening on ws://127.0.0.1:{port}/"));
+    let worker = engine.worker_pid();
+    let mut debugger = Command::new("node")
+        .args(["--experimental-websocket", "--input-type=module", "-e", DEBUG, "--", &port.to_string()])
+        .args(["steps/count.step.ts", "4"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("node runs");
+    let mut output = std::io::BufReader::new(debugger.stdout.take().expect("piped"));
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut output, &mut line).expect("a line");
+    assert_eq!(line, "READY\n");
+    assert_eq!(count(&engine, 7).1, 1);
+    line.clear();
+    std::io::BufRead::read_line(&mut output, &mut line).expect("a line");
+    assert_eq!(line, "STOPPED handler 7\n");
+    assert!(debugger.wait().expect("ended").success());
+    assert_eq!(engine.worker_pid(), worker, "it stood still for 4 s and was not replaced");
+
+    // After a reload the debugger finds the worker that serves now, on the same port.
+    engine.mark();
+    project.write("steps/count.step.ts", &COUNT.1.replace("count }", "count: 5 }"));
+    engine.wait_for(&format!("Debugger listening on ws://127.0.0.1:{port}/"));
+    assert_eq!(count(&engine, 1).1, 5);
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address").port()
+}
