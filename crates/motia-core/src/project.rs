@@ -8,6 +8,14 @@ use serde_json::Value;
 use crate::fields::{FieldError, Fields, kind};
 use crate::step::Parsed;
 
+pub mod cors;
+pub mod static_files;
+pub mod validation;
+
+pub use cors::Cors;
+pub use static_files::StaticMount;
+pub use validation::Validation;
+
 /// The project's knobs, each with the default that holds when the file or the member is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectConfig {
@@ -25,6 +33,12 @@ pub struct ProjectConfig {
     pub workers: Workers,
     /// What calls share.
     pub isolation: Isolation,
+    /// Which pages may read responses.
+    pub cors: Cors,
+    /// Folders whose files are served, the longest path first.
+    pub static_files: Vec<StaticMount>,
+    /// What becomes of data that does not match its schema, unless the step says otherwise.
+    pub validation: Validation,
 }
 
 /// How many workers run handlers. Each has its own copy of every module's state.
@@ -99,6 +113,9 @@ impl Default for ProjectConfig {
             standby: true,
             workers: Workers::default(),
             isolation: Isolation::None,
+            cors: Cors::default(),
+            static_files: Vec::new(),
+            validation: Validation::default(),
         }
     }
 }
@@ -110,7 +127,7 @@ impl Default for Workers {
 }
 
 /// Members that the design gives a meaning which this version does not have yet.
-const PLANNED: [&str; 7] = ["cors", "retention", "static", "streams", "validation", "workbench", "streamAuth"];
+const PLANNED: [&str; 4] = ["retention", "streams", "workbench", "streamAuth"];
 
 impl ProjectConfig {
     /// Reads the exported object. A member of the wrong type is reported and its default holds: it never loses the rest.
@@ -147,6 +164,9 @@ impl ProjectConfig {
                     Isolation::None
                 }
             },
+            cors: Cors::read(&mut fields, &mut warnings),
+            static_files: static_files::read(&mut fields, &mut warnings),
+            validation: or_warn(Validation::read(&mut fields), &mut warnings).unwrap_or_default(),
         };
         note_foreign_members(&mut fields, &mut warnings);
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
@@ -253,7 +273,8 @@ mod tests {
     fn every_knob_is_read() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
-            "timeouts": {"import": 5, "api": 6, "event": 7}, "plugins": [true],
+            "timeouts": {"import": 5, "api": 6, "event": 7}, "plugins": [true], "cors": false,
+            "static": {"/": "public"}, "validation": "enforce",
             "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process"
         }))
         .expect("object");
@@ -275,6 +296,9 @@ mod tests {
                     memory: Some(1 << 30)
                 },
                 isolation: Isolation::Process,
+                cors: Cors::Off,
+                static_files: vec![StaticMount { at: String::new(), folder: "public".into(), fallback: None }],
+                validation: Validation::Enforce,
             }
         );
     }
@@ -305,7 +329,7 @@ mod tests {
     fn a_wrong_member_never_loses_the_rest() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "maybe", "bodyLimit": "huge", "standby": false, "flows": {}, "adapters": {"state": {}},
-            "redis": {"useMemoryServer": true}, "app": true, "cors": {}
+            "redis": {"useMemoryServer": true}, "app": true, "workers": {}, "validation": "strict"
         }))
         .expect("object");
         assert!(!parsed.value.standby);
@@ -315,10 +339,11 @@ mod tests {
             [
                 "durability: should be 'fsync' or 'os', but is 'maybe'; 'fsync' holds",
                 "bodyLimit: should be a number of bytes, such as 10485760 or \"10mb\", but is the string \"huge\"; the default holds",
+                "validation: should be 'warn', 'enforce' or 'off', but is 'strict'; the default holds",
                 "adapters (state) are not supported yet: THE EMBEDDED STORE IN .motia IS USED, and several instances do not share it",
                 "redis is not needed and not used: state, streams and events are kept in .motia/motia.db",
                 "app: the Express hook is not run yet; routes and middleware that it adds are missing",
-                "cors: has no effect in this version",
+                "workers: has no effect in this version",
                 "unknown member 'flows' is ignored",
             ]
         );

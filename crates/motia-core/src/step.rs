@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::fields::{FieldError, Fields, kind};
 use crate::ids::{FlowName, Language, SourcePath, StepName, Topic};
+use crate::project::Validation;
 
 /// A step: a file with a config and, unless it is a noop, a handler.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Step {
     pub virtual_emits: Vec<Emit>,
     /// Drawn, never received.
     pub virtual_subscribes: Vec<Topic>,
+    /// What becomes of data that does not match its schema; as the project says, if absent.
+    pub validation: Option<Validation>,
 }
 
 /// When a step runs.
@@ -233,6 +236,15 @@ pub struct Parsed<T> {
 }
 
 impl Step {
+    /// The JSON Schema of what its handler gets, and the member of its config that holds it.
+    pub fn schema(&self) -> Option<(&'static str, &Value)> {
+        match &self.trigger {
+            Trigger::Api(api) => Some(("bodySchema", api.body_schema.as_ref()?)),
+            Trigger::Event(event) => Some(("input", event.input.as_ref()?)),
+            Trigger::Cron(_) | Trigger::Noop => None,
+        }
+    }
+
     /// What kind of step this is, as in start-up lines and the admin API.
     pub fn kind(&self) -> &'static str {
         match self.trigger {
@@ -270,6 +282,7 @@ impl Step {
             emits: if emits.is_empty() { Emits::Any } else { Emits::Only(emits) },
             virtual_emits: read_emits(&mut fields, "virtualEmits")?,
             virtual_subscribes: fields.strings("virtualSubscribes")?.into_iter().map(Topic::from).collect(),
+            validation: Validation::read(&mut fields)?,
         };
         for accepted in ["includeFiles", "middleware", "infrastructure"] {
             fields.raw(accepted);

@@ -103,3 +103,20 @@ fn what_cannot_work_is_refused_with_the_member_and_the_mend() {
         assert_eq!(parse(config).expect_err("refused").to_string(), message);
     }
 }
+
+#[test]
+fn a_step_may_have_a_validation_of_its_own() {
+    let api = json!({"type": "api", "name": "A", "path": "/a", "method": "POST", "bodySchema": {"type": "object"}});
+    let step = parse(api.clone()).expect("understood").value;
+    assert_eq!((step.validation, step.schema()), (None, Some(("bodySchema", &json!({"type": "object"})))));
+    let mut strict = api;
+    strict["validation"] = json!("enforce");
+    assert_eq!(parse(strict.clone()).expect("understood").value.validation, Some(Validation::Enforce));
+    strict["validation"] = json!("maybe");
+    assert_eq!(
+        parse(strict).expect_err("refused").to_string(),
+        "validation: should be 'warn', 'enforce' or 'off', but is 'maybe'"
+    );
+    let event = json!({"type": "event", "name": "E", "subscribes": ["t"], "input": true});
+    assert_eq!(parse(event).expect("understood").value.schema(), Some(("input", &json!(true))));
+}
