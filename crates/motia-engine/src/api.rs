@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use motia_core::TraceId;
+use motia_core::project::Validation;
 use motia_core::record::{Cause, Level};
 use motia_core::step::{Method, Step};
 use motia_core::trace::TraceParent;
+use motia_schema::Problem;
 use motia_worker::message::{HandlerError, ResultMeta};
 use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class, RequestHead, ResultBody, Unavailable};
 
 use crate::call::Call;
 use crate::engine::Engine;
+use crate::validation::{Data, Refused, in_words};
 
 /// A request for a step.
 pub struct ApiRequest {
@@ -43,6 +46,8 @@ pub struct ApiReply {
 pub enum Refusal {
     /// The body is not what its content type says.
     Invalid(String),
+    /// The body does not match the schema of the step, which is enforced.
+    Mismatch(Vec<Problem>),
     /// The handler failed, or what it wrote could not be stored. The cause is in the log.
     Failed,
     /// The worker died.
@@ -86,6 +91,7 @@ impl Engine {
         body: Bytes,
     ) -> Result<(ResultMeta, ResultBody), Refusal> {
         let step = &call.step;
+        self.check_body(call, &head, &body).await?;
         let refuse = |unavailable: Unavailable| Refusal::Unavailable(unavailable.to_string());
         let place =
             self.pool(step.language.runtime()).ok_or_else(no_worker)?.place(Class::Http).await.map_err(refuse)?;
@@ -119,6 +125,34 @@ impl Engine {
         Ok((meta, body))
     }
 
+    /// Whether the body of a step's requests must be there as a whole before its handler runs.
+    pub fn needs_whole_body(&self, step: &Step) -> bool {
+        step.schema().is_some() && self.shared.validation_of(step) == Validation::Enforce
+    }
+
+    async fn check_body(&self, call: &Call, head: &RequestHead, body: &Bytes) -> Result<(), Refusal> {
+        let step = &call.step;
+        if step.schema().is_none() {
+            return Ok(());
+        }
+        let mode = self.shared.validation_of(step);
+        if mode == Validation::Off {
+            return Ok(());
+        }
+        let Some(data) = Data::of_request(head, body) else { return Ok(()) };
+        if mode == Validation::Warn {
+            self.shared.validation.sample(step, data);
+            return Ok(());
+        }
+        let refusal = match self.shared.validation.enforce(step, data).await {
+            Ok(()) => return Ok(()),
+            Err(Refused::NotJson(problem)) => Refusal::Invalid(format!("the body is not valid JSON: {problem}")),
+            Err(Refused::Mismatch(problems)) => Refusal::Mismatch(problems),
+        };
+        self.turn_away(call.trace, step, &refusal.describe());
+        Err(refusal)
+    }
+
     /// Logs why a request was refused before its handler ran.
     pub fn turn_away(&self, trace: TraceId, step: &Step, reason: &str) {
         let text = format!("a request was refused: {reason}");
@@ -144,7 +178,7 @@ impl Refusal {
     /// The status that it is answered with.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Invalid(_) => 400,
+            Self::Invalid(_) | Self::Mismatch(_) => 400,
             Self::Failed => 500,
             Self::WorkerEnded => 502,
             Self::Unavailable(_) => 503,
@@ -156,6 +190,7 @@ impl Refusal {
     fn describe(&self) -> String {
         match self {
             Self::Invalid(reason) | Self::Unavailable(reason) => reason.clone(),
+            Self::Mismatch(problems) => format!("its body does not match bodySchema: {}", in_words(problems)),
             Self::Failed => "the handler failed".into(),
             Self::WorkerEnded => "the worker ended".into(),
             Self::TimedOut(limit) => format!("no answer within {} s", limit.as_secs_f32()),

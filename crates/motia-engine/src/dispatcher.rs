@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use motia_core::TraceId;
+use motia_core::project::Validation;
 use motia_core::record::{Cause, Level};
 use motia_core::step::{EventTrigger, QueueConfig, Step, Trigger};
 use motia_core::trace::TraceParent;
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
 use crate::engine::{Engine, EngineHost};
+use crate::validation::{Data, Refused, in_words};
 
 /// The first wait before a retry; it doubles with each attempt, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -43,6 +45,8 @@ enum Attempt {
     Done,
     /// The handler failed.
     Failed(String),
+    /// Its data does not match the step's schema, and never will.
+    Refused(String),
     /// The worker died with it, and it was alone there: it is charged, and stays suspect.
     Killed(String),
     /// The worker died with it: nobody is charged, but it is suspect.
@@ -147,6 +151,14 @@ impl Engine {
                 return backend.release(id);
             }
             Attempt::CutOff => return backend.release(id),
+            Attempt::Refused(error) => {
+                self.dispatcher.suspects.lock().remove(&id);
+                say(
+                    Level::Error,
+                    format!("the event is a dead letter at once, since trying again cannot help: {error}"),
+                );
+                backend.bury(id, Failure { error, at })
+            }
             Attempt::Failed(error) | Attempt::Killed(error) if failures >= queue.max_retries => {
                 self.dispatcher.suspects.lock().remove(&id);
                 say(
@@ -185,6 +197,12 @@ impl Engine {
     }
 
     async fn attempt(&self, step: &Arc<Step>, queue: &QueueConfig, delivery: Delivery) -> Attempt {
+        if let Err(error) = self.check_input(step, &delivery).await {
+            let cause = Cause::Event { topic: delivery.topic.clone(), attempt: delivery.failures + 1 };
+            let parent = self.parent_of(delivery.trace, delivery.parent.as_deref());
+            Call::begin(&self.shared.telemetry, step, delivery.trace, parent, cause).end(None, Some(error.clone()));
+            return Attempt::Refused(error);
+        }
         let suspect = self.dispatcher.suspects.lock().contains(&delivery.id);
         let Some(pool) = self.pool(step.language.runtime()) else { return Attempt::CutOff };
         let place = if suspect { pool.quarantine().await } else { pool.place(Class::Event).await };
@@ -217,7 +235,7 @@ impl Engine {
             None,
             match &attempt {
                 Attempt::Done => None,
-                Attempt::Failed(error) | Attempt::Killed(error) => Some(error.clone()),
+                Attempt::Failed(error) | Attempt::Killed(error) | Attempt::Refused(error) => Some(error.clone()),
                 Attempt::Suspect => Some("the worker ended".into()),
                 Attempt::CutOff => Some("cut off".into()),
             },
@@ -237,6 +255,25 @@ impl Engine {
         }
         call.end(None, Some(error.clone()));
         error
+    }
+
+    /// Compares the data with the step's schema.
+    async fn check_input(&self, step: &Step, delivery: &Delivery) -> Result<(), String> {
+        if step.schema().is_none() {
+            return Ok(());
+        }
+        let (validation, data) = (&self.shared.validation, Data::of_event(&delivery.data));
+        match self.shared.validation_of(step) {
+            Validation::Off => Ok(()),
+            Validation::Warn => {
+                validation.sample(step, data);
+                Ok(())
+            }
+            Validation::Enforce => validation.enforce(step, data).await.map_err(|refused| match refused {
+                Refused::NotJson(problem) => format!("its data is not valid JSON: {problem}"),
+                Refused::Mismatch(problems) => format!("its data does not match input: {}", in_words(&problems)),
+            }),
+        }
     }
 
     /// The chain's W3C context.

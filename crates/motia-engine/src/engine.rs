@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use motia_core::ids::Runtime;
-use motia_core::project::ProjectConfig;
-use motia_core::step::Trigger;
+use motia_core::project::{ProjectConfig, Validation as Mode};
+use motia_core::step::{Step, Trigger};
 use motia_ports::queue::Subscription;
 use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 use motia_worker::Pool;
@@ -18,6 +18,7 @@ use crate::cron::Scheduler;
 use crate::dispatcher::Dispatcher;
 use crate::registry::Project;
 use crate::telemetry::Telemetry;
+use crate::validation::Validation;
 
 /// Where everything is kept.
 pub struct Backends {
@@ -60,6 +61,7 @@ pub enum Error {
 pub struct EngineHost {
     pub(crate) backends: Arc<Backends>,
     pub(crate) telemetry: Telemetry,
+    pub(crate) validation: Validation,
     project: RwLock<Arc<Project>>,
     settings: RwLock<Arc<ProjectConfig>>,
 }
@@ -71,6 +73,11 @@ impl EngineHost {
 
     pub(crate) fn settings(&self) -> Arc<ProjectConfig> {
         Arc::clone(&self.settings.read())
+    }
+
+    /// What becomes of data that does not match the step's schema.
+    pub(crate) fn validation_of(&self, step: &Step) -> Mode {
+        step.validation.unwrap_or_else(|| self.settings.read().validation)
     }
 }
 
@@ -94,6 +101,7 @@ impl Engine {
         let project = RwLock::new(Arc::new(Project::default()));
         let shared = Arc::new(EngineHost {
             backends: Arc::new(backends),
+            validation: Validation::new(telemetry.clone()),
             telemetry,
             project,
             settings: RwLock::new(Arc::new(settings)),
@@ -171,6 +179,7 @@ impl Engine {
         let declared = self.shared.backends.queue.declare(subscriptions, project.broken.clone());
         declared.await.map_err(Error::Subscriptions)?;
         let streams: Vec<_> = project.streams().map(|stream| stream.name.clone()).collect();
+        self.shared.validation.update(&project, self.settings().validation);
         *self.shared.project.write() = Arc::new(project);
         for pool in self.pools.read().values() {
             pool.set_streams(streams.clone());

@@ -11,6 +11,7 @@
 //! | [`dispatcher`] | deliveries to handlers: attempts, retries, dead letters |
 //! | [`cron`] | schedules to handlers |
 //! | [`telemetry`] | the bounded pipeline from all of these to the sinks |
+//! | `validation` | data against the schemas of steps |
 //! | [`terminal`] | the sink that people read |
 
 pub mod api;
@@ -23,6 +24,7 @@ pub mod operations;
 pub mod registry;
 pub mod telemetry;
 pub mod terminal;
+mod validation;
 
 pub use api::{ApiReply, ApiRequest, Refusal};
 pub use engine::{Backends, Config, Engine, EngineHost, Error};

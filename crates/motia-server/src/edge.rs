@@ -187,6 +187,9 @@ fn traced(mut answer: Response<EdgeBody>, trace: TraceId) -> Response<EdgeBody> 
 fn refused(refusal: &Refusal) -> Response<EdgeBody> {
     let mut answer = match refusal {
         Refusal::Invalid(reason) => error(refusal.status(), reason),
+        Refusal::Mismatch(problems) => {
+            json(refusal.status(), &serde_json::json!({ "error": "Validation failed", "details": problems }))
+        }
         // The cause is in the log, never in the answer.
         Refusal::Failed => error(refusal.status(), INTERNAL),
         Refusal::WorkerEnded => error(refusal.status(), "The worker ended while it handled the request"),
