@@ -1,5 +1,6 @@
 //! One request, from the first byte to the last.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,12 +8,15 @@ use http::header::{ALLOW, HeaderValue, ORIGIN};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use motia_core::TraceId;
+use motia_core::project::{Cors, ProjectConfig};
 use motia_core::step::Method;
 use motia_core::trace::TraceParent;
 use motia_engine::{ApiReply, ApiRequest, Engine, Refusal};
 use motia_worker::RequestHead;
 use parking_lot::RwLock;
 
+use crate::cors::Policy;
+use crate::files::Files;
 use crate::request::{headers_to_json, read_body};
 use crate::response::{EdgeBody, error, json, response};
 use crate::router::{Match, NoMatch, Routes};
@@ -36,8 +40,15 @@ pub struct Edge {
 struct Shared {
     engine: Engine,
     mode: Mode,
-    routes: RwLock<Arc<Routes>>,
+    site: RwLock<Arc<Site>>,
     admin: axum::Router,
+}
+
+/// What the project has to answer with. Never changed: a reload puts another one in its place.
+struct Site {
+    routes: Routes,
+    cors: Policy,
+    files: Files,
 }
 
 const ADMIN: &str = "/__motia";
@@ -46,12 +57,20 @@ impl Edge {
     /// An edge without routes.
     pub fn new(engine: Engine, mode: Mode) -> Self {
         let admin = admin::router(engine.clone());
-        Self { shared: Arc::new(Shared { engine, mode, routes: RwLock::default(), admin }) }
+        let nothing = Site {
+            routes: Routes::default(),
+            cors: Policy::new(&Cors::default(), mode),
+            files: Files::new(&[], Path::new(""), mode),
+        };
+        Self { shared: Arc::new(Shared { engine, mode, site: RwLock::new(Arc::new(nothing)), admin }) }
     }
 
-    /// Replaces the routes.
-    pub fn set_routes(&self, routes: Routes) {
-        *self.shared.routes.write() = Arc::new(routes);
+    /// Replaces the routes, and what `cors` and `static` of a project in `root` say.
+    pub fn set_site(&self, routes: Routes, settings: &ProjectConfig, root: &Path) {
+        let mode = self.shared.mode;
+        let cors = Policy::new(&settings.cors, mode);
+        let files = Files::new(&settings.static_files, root, mode);
+        *self.shared.site.write() = Arc::new(Site { routes, cors, files });
     }
 
     /// The admin API, for the engine's own socket.
@@ -70,15 +89,15 @@ impl Edge {
             return self.admin_on_port(request).await;
         }
         let method = request.method().as_str().parse::<Method>();
-        let routes = Arc::clone(&self.shared.routes.read());
-        match method.map_err(|()| NoMatch::NotFound).and_then(|method| Ok((method, routes.find(method, path)?))) {
+        let site = Arc::clone(&self.shared.site.read());
+        match method.map_err(|()| NoMatch::NotFound).and_then(|method| Ok((method, site.routes.find(method, path)?))) {
             Ok((method, found)) => {
                 let origin = request.headers().get(ORIGIN).cloned();
                 let mut answer = self.call(method, found, request).await;
-                cors::add(self.shared.mode, origin.as_ref(), answer.headers_mut());
+                site.cors.add(origin.as_ref(), answer.headers_mut());
                 answer
             }
-            Err(no_match) => self.no_step(method.ok(), &request, no_match),
+            Err(no_match) => self.no_step(&site, method.ok(), &request, no_match).await,
         }
     }
 
@@ -121,17 +140,36 @@ impl Edge {
         traced(answer, trace)
     }
 
-    /// What no step answers: preflights, health, and what is not there.
-    fn no_step(&self, method: Option<Method>, request: &Request<Incoming>, no_match: NoMatch) -> Response<EdgeBody> {
-        if method == Some(Method::Options) {
+    /// What no step answers: preflights, health, files, and what is not there.
+    async fn no_step(
+        &self,
+        site: &Site,
+        method: Option<Method>,
+        request: &Request<Incoming>,
+        no_match: NoMatch,
+    ) -> Response<EdgeBody> {
+        if method == Some(Method::Options) && site.cors.answers_preflights() {
             let mut answer = Response::new(EdgeBody::Whole(Bytes::new()));
             *answer.status_mut() = http::StatusCode::NO_CONTENT;
-            cors::preflight(self.shared.mode, request.headers(), answer.headers_mut());
+            site.cors.preflight(request.headers(), answer.headers_mut());
             return answer;
         }
         if matches!(method, Some(Method::Get | Method::Head)) && matches!(request.uri().path(), "/healthz" | "/readyz")
         {
             return json(200, &serde_json::json!({ "status": "ok" }));
+        }
+        let origin = request.headers().get(ORIGIN);
+        match site.files.answer(request).await {
+            Ok(None) => {}
+            Ok(Some(mut answer)) => {
+                site.cors.add(origin, answer.headers_mut());
+                return answer;
+            }
+            Err(problem) => {
+                let level = motia_core::record::Level::Error;
+                self.shared.engine.telemetry().log(level, format!("a file could not be read: {problem}"));
+                return error(500, INTERNAL);
+            }
         }
         let mut answer = match no_match {
             NoMatch::BadEncoding => error(400, "the path is not valid percent-encoded UTF-8"),
@@ -145,7 +183,7 @@ impl Edge {
                 answer
             }
         };
-        cors::add(self.shared.mode, request.headers().get(ORIGIN), answer.headers_mut());
+        site.cors.add(origin, answer.headers_mut());
         traced(answer, self.shared.engine.next_trace())
     }
 

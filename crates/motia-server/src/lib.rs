@@ -8,6 +8,7 @@
 //! | [`request`] | a request from the wire to the engine |
 //! | [`response`] | a handler's answer to the wire |
 //! | [`cors`] | who may read responses in a browser |
+//! | `files` | the files of the `static` knob |
 //! | [`edge`] | one request, from the first byte to the last |
 //! | [`server`] | listeners and connections |
 //! | [`admin`] | the API of our own, on the engine's socket and, in `dev`, on the port |
@@ -15,6 +16,7 @@
 pub mod admin;
 pub mod cors;
 pub mod edge;
+mod files;
 pub mod pattern;
 pub mod query;
 pub mod request;

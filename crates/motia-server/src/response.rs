@@ -10,6 +10,7 @@ use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use motia_worker::message::{BodyKind, HeaderValues, ResultMeta};
 use motia_worker::{CutOff, ResultBody};
+use tower_http::services::fs::ServeFileSystemResponseBody;
 
 /// A response's body: in one piece, or as it comes from the worker.
 pub enum EdgeBody {
@@ -17,6 +18,8 @@ pub enum EdgeBody {
     Whole(Bytes),
     /// As it comes.
     Stream(Streaming),
+    /// A file, as it is read.
+    File(ServeFileSystemResponseBody),
 }
 
 /// A body that comes from a worker in pieces.
@@ -58,6 +61,8 @@ impl Body for EdgeBody {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Stream(Streaming::Done) => Poll::Ready(None),
+            // The connection ends, and the client sees that something is missing: why is nothing to it.
+            Self::File(file) => Pin::new(file).poll_frame(cx).map_err(|_| CutOff),
             Self::Stream(streaming @ Streaming::Waiting(_)) => {
                 let Streaming::Waiting(piece) = streaming else { return Poll::Ready(None) };
                 let (body, piece) = std::task::ready!(piece.as_mut().poll(cx));
@@ -71,13 +76,18 @@ impl Body for EdgeBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Whole(bytes) if bytes.is_empty()) || matches!(self, Self::Stream(Streaming::Done))
+        match self {
+            Self::Whole(bytes) => bytes.is_empty(),
+            Self::Stream(streaming) => matches!(streaming, Streaming::Done),
+            Self::File(file) => file.is_end_stream(),
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(_) => SizeHint::default(),
+            Self::File(file) => file.size_hint(),
         }
     }
 }

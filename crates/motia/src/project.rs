@@ -3,14 +3,14 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use motia_compile::{Compiler, Diagnostic, Discovery, FileKind, Generation, SourceFile, discover};
 use motia_core::ids::Runtime;
-use motia_core::project::{Isolation, ProjectConfig, Timeouts, WorkerCount};
+use motia_core::project::{Isolation, ProjectConfig, StaticMount, Timeouts, WorkerCount};
 use motia_core::{Clock, SourcePath};
 use motia_engine::{Engine, EngineHost};
 use motia_server::Edge;
@@ -274,17 +274,18 @@ impl Project {
         let Update { began, changed, broken, first } = update;
         let Assembled { settings, project, routes, lines, errors, warnings } = assembled;
         self.store.set_durability(settings.durability);
-        self.engine.set_settings(settings);
+        let missing = missing_folders(&settings, &self.root);
+        self.engine.set_settings(settings.clone());
         if let Err(error) = self.engine.apply(project).await {
             self.console.error(&format!("{error}; what ran before goes on"));
             return;
         }
-        self.edge.set_routes(routes);
+        self.edge.set_site(routes, &settings, &self.root);
         self.say_lines(lines);
         for error in broken.iter().chain(&errors) {
             self.console.error(error);
         }
-        for warning in warnings {
+        for warning in warnings.into_iter().chain(missing) {
             self.warn_once(warning);
         }
         if !first {
@@ -319,6 +320,16 @@ fn pool_settings(settings: &ProjectConfig) -> PoolSettings {
         WorkerCount::Auto => cores,
     };
     PoolSettings { workers, isolated, memory: settings.workers.memory, standby: settings.standby }
+}
+
+/// Folders of the `static` knob that are not there.
+fn missing_folders(settings: &ProjectConfig, root: &Path) -> Vec<String> {
+    let missing = settings.static_files.iter().filter(|mount| !root.join(&mount.folder).is_dir());
+    let warning = |mount: &StaticMount| {
+        let (at, folder) = (&mount.at, mount.folder.display());
+        format!("static[\"{at}/\"]: the folder '{folder}' is not there; its files are served as soon as it is")
+    };
+    missing.map(warning).collect()
 }
 
 fn summary(changed: &[String]) -> String {
