@@ -57,7 +57,7 @@ fn run(name: &str) {
 }
 
 /// The packages of an example, by its lock file.
-fn install(name: &str) {
+pub(crate) fn install(name: &str) {
     let folder = examples().join(name);
     if folder.join("package-lock.json").exists() && !folder.join("node_modules").exists() {
         let npm = Command::new("npm")

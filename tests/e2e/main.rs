@@ -7,6 +7,7 @@
 //! | `requests` | what comes in, what goes out |
 //! | `events` | emits, deliveries, retries, ticks |
 //! | `reload` | `motia dev` while files change |
+//! | `knobs` | what `motia.config` sets |
 //! | `examples` | the examples answer as they say |
 //! | `faults` | killed workers, killed engines, bad files |
 //! | `health` | workers that block, leak, exit, or go on past their timeout |
@@ -19,6 +20,7 @@ mod examples;
 mod faults;
 mod first_steps;
 mod health;
+mod knobs;
 mod reload;
 mod requests;
 mod scale;

@@ -141,7 +141,11 @@ fn meant<'e>(forms: &'e [Vec<ValidationError<'static>>], union: &ValidationError
 fn types(kind: &TypeKind) -> Vec<String> {
     match kind {
         TypeKind::Single(one) => vec![one.to_string()],
-        TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect(),
+        TypeKind::Multiple(several) => {
+            let mut several: Vec<_> = several.iter().map(|one| one.to_string()).collect();
+            several.sort_by_key(|one| one == "null");
+            several
+        }
     }
 }
 
