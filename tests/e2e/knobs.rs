@@ -37,6 +37,25 @@ fn allowed(answer: &Answer) -> Option<&str> {
 }
 
 #[test]
+fn the_example_of_the_documentation_is_understood_whole() {
+    let page = include_str!("../../docs/configuration.md");
+    let example = page.split("```").nth(1).and_then(|block| block.strip_prefix("ts\n")).expect("an example");
+    let project = Project::new(&[
+        ("motia.config.ts", example),
+        ("steps/order.step.ts", ORDER),
+        ("public/index.html", "home"),
+        ("dist/index.html", "app"),
+    ]);
+    let engine = project.start();
+    assert!(!engine.output().contains("\"warn\""), "{}", engine.output());
+    assert_eq!(engine.get("/").text(), "home");
+    assert_eq!(engine.get("/app/any/page").text(), "app");
+    assert_eq!(engine.post("/orders", "{}").status, 400);
+    let answer = engine.client().request("GET", "/", &[("origin", "https://5.preview.example.com")], b"");
+    assert_eq!(allowed(&answer), Some("https://5.preview.example.com"));
+}
+
+#[test]
 fn the_cors_knob_holds_for_every_answer() {
     let knobs = config(
         "cors: { origin: ['https://app.example.com', 'https://*.preview.example.com'], credentials: true,

@@ -1,6 +1,6 @@
 // The types of motia.config.
 import type { CronAdapter, EventAdapter, StateAdapter, StreamAdapterManager } from './adapters.js'
-import type { ApiRequest, ApiRouteMethod, FlowContext, StreamAuthConfig } from './index.js'
+import type { ApiRequest, ApiRouteMethod, FlowContext, StreamAuthConfig, Validation } from './index.js'
 
 export interface AdapterConfig {
   state?: StateAdapter
@@ -9,7 +9,67 @@ export interface AdapterConfig {
   cron?: CronAdapter
 }
 
+/** Which pages may read responses. Origins look like `https://example.com`. */
+export interface CorsConfig {
+  /**
+   * `'*'` (the default), origins, or patterns such as `https://*.example.com` and `http://localhost:*`. `false` turns
+   * CORS off. Functions and regular expressions cannot be used.
+   */
+  origin?: string | readonly string[] | false
+  /** What a preflight is told; all methods that steps can have by default. */
+  methods?: string | readonly string[]
+  /** Request headers that pages may send; whatever the preflight asks for by default. */
+  allowedHeaders?: string | readonly string[]
+  /** The same as `allowedHeaders`. */
+  headers?: string | readonly string[]
+  /** Response headers that pages may read. */
+  exposedHeaders?: string | readonly string[]
+  /** Lets cookies come along. Needs an `origin` that names the pages. */
+  credentials?: boolean
+  /** Seconds for which a browser remembers the answer to a preflight; 600 by default. */
+  maxAge?: number
+  /** Lets pages of the public web reach this server in a private network. */
+  privateNetwork?: boolean
+}
+
+/** A folder that is served, relative to the project or absolute. */
+export type StaticFolder =
+  | string
+  | {
+      folder: string
+      /** The file in it that answers for pages that are not there: `index.html` of a single-page app. */
+      fallback?: string
+    }
+
+/** Seconds. */
+export interface Timeouts {
+  /** For importing one step file; 60 by default. */
+  import?: number
+  /** For an API step, until the first byte of its response; 300 by default. */
+  api?: number
+  /** For cron steps, and for event steps without a timeout of their own; 900 by default. */
+  event?: number
+}
+
 export interface Config {
+  /**
+   * What a write survives once it is acknowledged: `fsync` (the default) also a power cut, `os` the end of every
+   * process.
+   */
+  durability?: 'fsync' | 'os'
+  /** The largest request body: bytes, or text such as `'10mb'` (the default). */
+  bodyLimit?: number | string
+  timeouts?: Timeouts
+  /** Seconds that a stop may take before what still runs is cut off; 8 by default. */
+  shutdownTimeout?: number
+  /** Whether a spare worker is kept ready; true by default. */
+  standby?: boolean
+  /** Which pages may read responses. By default every page in `motia start`, those of this machine in `motia dev`. */
+  cors?: boolean | CorsConfig
+  /** Folders to serve, by path: `{ '/': 'public' }`. Steps win. */
+  static?: Record<string, StaticFolder>
+  /** What becomes of data that does not match its schema; `'warn'` by default. */
+  validation?: Validation
   adapters?: AdapterConfig
   plugins?: MotiaPluginBuilder[]
   streamAuth?: StreamAuthConfig

@@ -47,6 +47,12 @@ export interface QueryParam {
   description?: string
 }
 
+/**
+ * What becomes of data that does not match `bodySchema` or `input`. `warn`: it is handled, and what is wrong is logged
+ * once. `enforce`: a request gets 400, an event becomes a dead letter. `off`: nothing.
+ */
+export type Validation = 'warn' | 'enforce' | 'off'
+
 interface StepBase {
   name: string
   description?: string
@@ -67,6 +73,8 @@ export interface ApiRouteConfig extends StepBase {
   middleware?: readonly ApiMiddleware<any, any, any>[]
   queryParams?: readonly QueryParam[]
   bodySchema?: StepSchemaInput
+  /** What becomes of a body that does not match `bodySchema`; as in motia.config by default. */
+  validation?: Validation
   /** By status. */
   responseSchema?: Record<number, StepSchemaInput>
 }
@@ -76,6 +84,8 @@ export interface EventConfig<TInput = any> extends StepBase {
   subscribes: readonly string[]
   emits?: readonly Emit[]
   input?: TInput | JsonSchema
+  /** What becomes of data that does not match `input`; as in motia.config by default. */
+  validation?: Validation
   infrastructure?: Partial<InfrastructureConfig>
 }
 
