@@ -155,7 +155,7 @@ fn files_are_served_beside_steps() {
         ("steps/order.step.ts", ORDER),
     ]);
     let engine = project.dev();
-    engine.wait_for("static[\"/later/\"]: the folder 'dist' is not there; its files are served as soon as it is");
+    engine.wait_for("static[\"/later\"]: the folder 'dist' is not there; its files are served as soon as it is");
     assert_eq!(engine.get("/").text(), "<h1>home</h1>");
     assert_eq!(engine.get("/").header("cache-control"), Some("no-cache"));
     assert_eq!(engine.get("/hello").text(), "hello", "steps win");

@@ -326,8 +326,9 @@ fn pool_settings(settings: &ProjectConfig) -> PoolSettings {
 fn missing_folders(settings: &ProjectConfig, root: &Path) -> Vec<String> {
     let missing = settings.static_files.iter().filter(|mount| !root.join(&mount.folder).is_dir());
     let warning = |mount: &StaticMount| {
-        let (at, folder) = (&mount.at, mount.folder.display());
-        format!("static[\"{at}/\"]: the folder '{folder}' is not there; its files are served as soon as it is")
+        let at = if mount.at.is_empty() { "/" } else { &mount.at };
+        let folder = mount.folder.display();
+        format!("static[\"{at}\"]: the folder '{folder}' is not there; its files are served as soon as it is")
     };
     missing.map(warning).collect()
 }
