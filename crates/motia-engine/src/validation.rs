@@ -86,9 +86,10 @@ enum Job {
 }
 
 impl Data {
-    /// The body of a request. `None` where it has no JSON form: files, multipart forms, bytes.
+    /// The body of a request. `None` where it has no JSON form (files, multipart forms, bytes) and where none is to be expected.
     pub(crate) fn of_request(head: &RequestHead, body: &Bytes) -> Option<Self> {
         match head.content {
+            Content::None if matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS") => None,
             Content::None => Some(Self::Empty),
             Content::Json if body.is_empty() => Some(Self::Empty),
             Content::Json => Some(Self::Json(body.clone())),
@@ -379,8 +380,10 @@ mod tests {
             let data = Data::of_request(&head, &Bytes::from_static(body.as_bytes())).expect("data");
             assert_eq!(validation.enforce(step, data).await, outcome, "{content:?} {body}");
         }
-        for content in [Content::Multipart, Content::Binary] {
-            let head = RequestHead { content, ..RequestHead::default() };
+        for (method, content) in
+            [("POST", Content::Multipart), ("POST", Content::Binary), ("GET", Content::None), ("HEAD", Content::None)]
+        {
+            let head = RequestHead { method: method.into(), content, ..RequestHead::default() };
             assert!(Data::of_request(&head, &Bytes::from_static(b"{}")).is_none());
         }
     }
