@@ -53,6 +53,8 @@ pub(crate) enum Data {
     Empty,
     /// An event without data.
     Absent,
+    /// A multipart form or bytes: nothing that a schema can say anything about.
+    Opaque,
 }
 
 /// The schemas of the project that runs.
@@ -86,7 +88,7 @@ enum Job {
 }
 
 impl Data {
-    /// The body of a request. `None` where it has no JSON form (files, multipart forms, bytes) and where none is to be expected.
+    /// The body of a request. `None` where none is to be expected.
     pub(crate) fn of_request(head: &RequestHead, body: &Bytes) -> Option<Self> {
         match head.content {
             Content::None if matches!(head.method.as_str(), "GET" | "HEAD" | "OPTIONS") => None,
@@ -96,7 +98,7 @@ impl Data {
             // Its JSON stands before it.
             Content::Form => Some(Self::Json(body.slice(..head.split.unwrap_or(0).min(body.len())))),
             Content::Text => Some(Self::Text(body.clone())),
-            Content::Multipart | Content::Binary => None,
+            Content::Multipart | Content::Binary => Some(Self::Opaque),
         }
     }
 
@@ -108,7 +110,7 @@ impl Data {
     fn len(&self) -> usize {
         match self {
             Self::Json(bytes) | Self::Text(bytes) => bytes.len(),
-            Self::Empty | Self::Absent => 0,
+            Self::Empty | Self::Absent | Self::Opaque => 0,
         }
     }
 
@@ -122,6 +124,7 @@ impl Data {
             Self::Text(bytes) => Ok(Value::String(String::from_utf8_lossy(bytes).into_owned())),
             Self::Empty => Ok(Value::Object(serde_json::Map::new())),
             Self::Absent => Ok(Value::Null),
+            Self::Opaque => Err("multipart forms and bytes have no JSON form".into()),
         }
     }
 }
@@ -173,7 +176,7 @@ impl Validation {
 
     /// Looks at data beside the request, now and then. Costs the request a counter, and sometimes a place in a queue.
     pub(crate) fn sample(&self, step: &Step, data: Data) {
-        let Some(check) = self.check_of(step) else { return };
+        let (Some(check), false) = (self.check_of(step), matches!(data, Data::Opaque)) else { return };
         let seen = check.seen.fetch_add(1, Ordering::Relaxed);
         let unusable = check.schema.get().is_some_and(Option::is_none);
         if !unusable && (seen < FIRST_SAMPLES || seen.is_multiple_of(SAMPLE_EVERY)) && data.len() <= LONGEST_SAMPLE {
@@ -253,10 +256,20 @@ impl Check {
         how: fn(&Schema, &Value, &str) -> Outcome,
     ) -> Result<(), Refused> {
         let Some(schema) = self.schema(telemetry) else { return Ok(()) };
+        let whole =
+            |message: &str| Refused::Mismatch(vec![Problem { path: self.name.into(), message: message.into() }]);
+        if matches!(data, Data::Opaque) {
+            // Let through, it would be a way around the schema.
+            return Err(whole("is a multipart form or bytes, which cannot be compared with the schema: send JSON"));
+        }
         let value = data.parse().map_err(Refused::NotJson)?;
         let Outcome { problems, undecided } = how(schema, &value, self.name);
         if undecided {
             self.say_undecided(telemetry);
+            // Whoever can make a pattern run for ever must not get past it.
+            if problems.is_empty() {
+                return Err(whole("has a text on which a pattern of the schema takes too long"));
+            }
         }
         if problems.is_empty() { Ok(()) } else { Err(Refused::Mismatch(problems)) }
     }
@@ -286,7 +299,7 @@ impl Check {
     fn say_undecided(&self, telemetry: &Telemetry) {
         if self.is_new(String::new()) {
             let text = format!(
-                "a pattern in {} takes too long on some data and counts as matched there; a simpler one would be checked",
+                "a pattern in {} takes too long on some data, which is refused under \"enforce\" and not compared under \"warn\"; write a simpler one",
                 self.member
             );
             self.say(telemetry, text);
@@ -380,12 +393,30 @@ mod tests {
             let data = Data::of_request(&head, &Bytes::from_static(body.as_bytes())).expect("data");
             assert_eq!(validation.enforce(step, data).await, outcome, "{content:?} {body}");
         }
-        for (method, content) in
-            [("POST", Content::Multipart), ("POST", Content::Binary), ("GET", Content::None), ("HEAD", Content::None)]
-        {
+        for (method, content) in [("GET", Content::None), ("HEAD", Content::None)] {
             let head = RequestHead { method: method.into(), content, ..RequestHead::default() };
             assert!(Data::of_request(&head, &Bytes::from_static(b"{}")).is_none());
         }
+        for content in [Content::Multipart, Content::Binary] {
+            let head = RequestHead { content, ..RequestHead::default() };
+            let data = Data::of_request(&head, &Bytes::from_static(b"{}")).expect("data");
+            let refused = validation.enforce(step, data).await;
+            assert!(matches!(&refused, Err(Refused::Mismatch(problems)) if problems[0].message.contains("send JSON")));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_pattern_cannot_decide_is_refused() {
+        let validation = validation();
+        let project = project(&json!({"type": "string", "pattern": r"^(a|a)*\1b$"}));
+        validation.update(&project, Mode::Enforce);
+        let step = project.steps().next().expect("a step");
+        let text = "a".repeat(40);
+        let refused = validation.enforce(step, Data::Text(text.into_bytes().into())).await;
+        assert!(
+            matches!(&refused, Err(Refused::Mismatch(problems)) if problems[0].message.contains("takes too long")),
+            "{refused:?}"
+        );
     }
 
     #[test]
