@@ -1,6 +1,5 @@
 //! What `motia.config.ts|js` means: the knobs of the whole project (design.md section 7).
 
-use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,10 +10,12 @@ use crate::step::Parsed;
 pub mod cors;
 pub mod static_files;
 pub mod validation;
+pub mod workers;
 
 pub use cors::Cors;
 pub use static_files::StaticMount;
 pub use validation::Validation;
+pub use workers::{Isolation, WorkerCount, Workers};
 
 /// The project's knobs, each with the default that holds when the file or the member is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,33 +40,6 @@ pub struct ProjectConfig {
     pub static_files: Vec<StaticMount>,
     /// What becomes of data that does not match its schema, unless the step says otherwise.
     pub validation: Validation,
-}
-
-/// How many workers run handlers. Each has its own copy of every module's state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Workers {
-    /// TypeScript and JavaScript.
-    pub node: WorkerCount,
-    /// A worker whose resident memory is above this is replaced, in bytes.
-    pub memory: Option<u64>,
-}
-
-/// How many workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WorkerCount {
-    /// This many.
-    Exactly(NonZeroU16),
-    /// One per core.
-    Auto,
-}
-
-/// What the calls of a language share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Workers, and so the state of modules.
-    None,
-    /// Nothing: each call has a process of its own.
-    Process,
 }
 
 /// What an acknowledged write survives (design.md P1).
@@ -120,12 +94,6 @@ impl Default for ProjectConfig {
     }
 }
 
-impl Default for Workers {
-    fn default() -> Self {
-        Self { node: WorkerCount::Exactly(NonZeroU16::MIN), memory: None }
-    }
-}
-
 /// Members that the design gives a meaning which this version does not have yet.
 const PLANNED: [&str; 4] = ["retention", "streams", "workbench", "streamAuth"];
 
@@ -156,14 +124,7 @@ impl ProjectConfig {
                 .unwrap_or(default.shutdown_timeout),
             standby: or_warn(fields.boolean("standby"), &mut warnings).unwrap_or(default.standby),
             workers: Workers::read(&mut fields, &mut warnings),
-            isolation: match or_warn(fields.string("isolation"), &mut warnings) {
-                None | Some("none") => Isolation::None,
-                Some("process") => Isolation::Process,
-                Some(other) => {
-                    warnings.push(format!("isolation: should be 'none' or 'process', but is '{other}'; 'none' holds"));
-                    Isolation::None
-                }
-            },
+            isolation: Isolation::read(&mut fields, &mut warnings),
             cors: Cors::read(&mut fields, &mut warnings),
             static_files: static_files::read(&mut fields, &mut warnings),
             validation: or_warn(Validation::read(&mut fields), &mut warnings).unwrap_or_default(),
@@ -184,42 +145,6 @@ impl Timeouts {
         };
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
         timeouts
-    }
-}
-
-impl Workers {
-    /// `workers: 4`, `workers: "auto"`, or per language: `workers: { node: 4, memory: "1gb" }`.
-    fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Self {
-        let default = Self::default();
-        let Some(value) = fields.raw("workers") else { return default };
-        if !value.is_object() {
-            return Self { node: WorkerCount::read("workers", value, warnings), ..default };
-        }
-        let Some(mut members) = or_warn(Fields::new("workers", value).map(Some), warnings) else { return default };
-        let node = members.raw("node").map(|value| WorkerCount::read("workers.node", value, warnings));
-        // Workers of languages that do not run yet.
-        for language in ["python", "ruby"] {
-            members.raw(language);
-        }
-        let memory = or_warn(members.bytes("memory"), warnings);
-        warnings.extend(members.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
-        Self { node: node.unwrap_or(default.node), memory }
-    }
-}
-
-impl WorkerCount {
-    fn read(name: &str, value: &Value, warnings: &mut Vec<String>) -> Self {
-        if value == "auto" {
-            return Self::Auto;
-        }
-        let count = value.as_u64().and_then(|count| u16::try_from(count).ok()).and_then(NonZeroU16::new);
-        count.map_or_else(
-            || {
-                warnings.push(format!("{name}: should be a whole number from 1 or \"auto\", but is {value}; 1 holds"));
-                Self::Exactly(NonZeroU16::MIN)
-            },
-            Self::Exactly,
-        )
     }
 }
 
@@ -292,7 +217,7 @@ mod tests {
                 shutdown_timeout: Duration::from_secs(2),
                 standby: false,
                 workers: Workers {
-                    node: WorkerCount::Exactly(NonZeroU16::new(4).expect("not zero")),
+                    node: WorkerCount::Exactly(std::num::NonZeroU16::new(4).expect("not zero")),
                     memory: Some(1 << 30)
                 },
                 isolation: Isolation::Process,
@@ -304,32 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn workers_are_a_number_or_as_many_as_cores() {
-        let node = |workers: Value| {
-            let parsed = ProjectConfig::parse(&json!({ "workers": workers })).expect("object");
-            (parsed.value.workers.node, parsed.warnings)
-        };
-        let exactly = |count| WorkerCount::Exactly(NonZeroU16::new(count).expect("not zero"));
-        assert_eq!(node(json!(3)), (exactly(3), vec![]));
-        assert_eq!(node(json!("auto")), (WorkerCount::Auto, vec![]));
-        assert_eq!(node(json!({ "node": "auto" })), (WorkerCount::Auto, vec![]));
-        assert_eq!(
-            node(json!({ "node": 0, "go": 1 })),
-            (
-                exactly(1),
-                vec![
-                    "workers.node: should be a whole number from 1 or \"auto\", but is 0; 1 holds".to_owned(),
-                    "unknown member 'workers.go' is ignored".to_owned()
-                ]
-            )
-        );
-    }
-
-    #[test]
     fn a_wrong_member_never_loses_the_rest() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "maybe", "bodyLimit": "huge", "standby": false, "flows": {}, "adapters": {"state": {}},
-            "redis": {"useMemoryServer": true}, "app": true, "workers": {}, "validation": "strict"
+            "redis": {"useMemoryServer": true}, "app": true, "workbench": {}, "validation": "strict"
         }))
         .expect("object");
         assert!(!parsed.value.standby);
@@ -343,7 +246,7 @@ mod tests {
                 "adapters (state) are not supported yet: THE EMBEDDED STORE IN .motia IS USED, and several instances do not share it",
                 "redis is not needed and not used: state, streams and events are kept in .motia/motia.db",
                 "app: the Express hook is not run yet; routes and middleware that it adds are missing",
-                "workers: has no effect in this version",
+                "workbench: has no effect in this version",
                 "unknown member 'flows' is ignored",
             ]
         );

@@ -51,6 +51,17 @@ export interface Timeouts {
   event?: number
 }
 
+export type WorkerCount = number | 'auto'
+
+export interface Workers {
+  /** For TypeScript and JavaScript. */
+  node?: WorkerCount
+  python?: WorkerCount
+  ruby?: WorkerCount
+  /** A worker whose resident memory is above this is replaced: bytes, or text such as `'1gb'`. */
+  memory?: number | string
+}
+
 export interface Config {
   /**
    * What a write survives once it is acknowledged: `fsync` (the default) also a power cut, `os` the end of every
@@ -64,6 +75,10 @@ export interface Config {
   shutdownTimeout?: number
   /** Whether a spare worker is kept ready; true by default. */
   standby?: boolean
+  /** How many processes run handlers: 1 by default, `'auto'` for one per core. Each has its own copy of every module. */
+  workers?: WorkerCount | Workers
+  /** `'process'` gives each call a fresh process of its own; `'none'` by default. */
+  isolation?: 'none' | 'process'
   /** Which pages may read responses. By default every page in `motia start`, those of this machine in `motia dev`. */
   cors?: boolean | CorsConfig
   /** Folders to serve, by path: `{ '/': 'public' }`. Steps win. */
