@@ -260,7 +260,9 @@ impl Check {
             |message: &str| Refused::Mismatch(vec![Problem { path: self.name.into(), message: message.into() }]);
         if matches!(data, Data::Opaque) {
             // Let through, it would be a way around the schema.
-            return Err(whole("is a multipart form or bytes, which cannot be compared with the schema: send JSON"));
+            return Err(whole(
+                "is a multipart form or bytes, which cannot be compared with the schema: send JSON (content-type: application/json)",
+            ));
         }
         let value = data.parse().map_err(Refused::NotJson)?;
         let Outcome { problems, undecided } = how(schema, &value, self.name);
