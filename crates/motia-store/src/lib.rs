@@ -71,7 +71,7 @@ impl Store {
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let opened = open::open(&config.dir, config.clock.now())?;
         let writer = writer::Writer::start(opened.connection, config.report.clone());
-        let reader = reader::Reader::start(opened.readers, writer.committed());
+        let reader = reader::Reader::start(opened.readers, writer.decided());
         let syncer = Arc::new(syncer::Syncer::start(opened.wal, opened.checkpointer, &writer, &config));
         let traces = sequence::Sequence::new("trace_ids", opened.trace_ids, writer.clone(), Arc::clone(&syncer));
         let deliveries = sequence::Sequence::new("deliveries", opened.deliveries, writer.clone(), Arc::clone(&syncer));

@@ -17,11 +17,11 @@ type Job = Box<dyn FnOnce(&Connection) + Send>;
 #[derive(Clone)]
 pub(crate) struct Reader {
     jobs: mpsc::Sender<Job>,
-    committed: watch::Receiver<u64>,
+    decided: watch::Receiver<u64>,
 }
 
 impl Reader {
-    pub(crate) fn start(connections: Vec<Connection>, committed: watch::Receiver<u64>) -> Self {
+    pub(crate) fn start(connections: Vec<Connection>, decided: watch::Receiver<u64>) -> Self {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let inbox = Arc::new(Mutex::new(inbox));
         for connection in connections {
@@ -40,7 +40,7 @@ impl Reader {
                 })
                 .expect("the system can start a thread");
         }
-        Self { jobs, committed }
+        Self { jobs, decided }
     }
 
     /// Reads once everything up to `after` is committed.
@@ -54,16 +54,16 @@ impl Reader {
             // Nobody may be waiting any more.
             let _ = tell.send(act(connection).map_err(|error| failed(&error)));
         });
-        let waiting = if *self.committed.borrow() >= after.0 {
+        let waiting = if *self.decided.borrow() >= after.0 {
             // Handed in now, not when the future is polled: order of calls is order of effects.
             let _ = self.jobs.send(job);
             None
         } else {
-            Some((self.jobs.clone(), self.committed.clone(), job))
+            Some((self.jobs.clone(), self.decided.clone(), job))
         };
         Box::pin(async move {
-            if let Some((jobs, mut committed, job)) = waiting {
-                committed.wait_for(|mark| *mark >= after.0).await.map_err(|_| Error::Closed)?;
+            if let Some((jobs, mut decided, job)) = waiting {
+                decided.wait_for(|mark| *mark >= after.0).await.map_err(|_| Error::Closed)?;
                 let _ = jobs.send(job);
             }
             told.await.unwrap_or(Err(Error::Closed))

@@ -27,18 +27,18 @@ pub(crate) struct Syncer {
     wake: mpsc::SyncSender<()>,
     /// Whether boundaries wait for the disk at all.
     durable: AtomicBool,
-    committed: watch::Receiver<u64>,
+    decided: watch::Receiver<u64>,
     synced: watch::Receiver<Progress>,
 }
 
 impl Syncer {
     pub(crate) fn start(wal: File, checkpointer: Connection, writer: &Writer, config: &Config) -> Self {
         let (synced, watch) = watch::channel(Ok(0));
-        let committed = writer.committed();
-        let source = committed.clone();
+        let decided = writer.decided();
+        let source = decided.clone();
         let report = config.report.clone();
         // Stops by itself when the writer is gone.
-        let life = committed.clone();
+        let life = decided.clone();
         thread::Builder::new()
             .name("store-checkpoint".into())
             .spawn(move || checkpoint(&checkpointer, &life, &report))
@@ -50,7 +50,7 @@ impl Syncer {
             .spawn(move || run(&wal, &woken, &source, &synced))
             .expect("the system can start a thread");
         let durable = AtomicBool::new(config.durability == Durability::Fsync);
-        Self { wake, durable, committed, synced: watch }
+        Self { wake, durable, decided, synced: watch }
     }
 
     /// Changes whether boundaries wait for the disk.
@@ -75,9 +75,9 @@ impl Syncer {
     }
 }
 
-fn run(wal: &File, woken: &mpsc::Receiver<()>, committed: &watch::Receiver<u64>, synced: &watch::Sender<Progress>) {
+fn run(wal: &File, woken: &mpsc::Receiver<()>, decided: &watch::Receiver<u64>, synced: &watch::Sender<Progress>) {
     while woken.recv().is_ok() {
-        let upto = *committed.borrow();
+        let upto = *decided.borrow();
         match wal.sync_data() {
             Ok(()) => {
                 let _ = synced.send_replace(Ok(upto));
@@ -102,9 +102,9 @@ impl Journal for Syncer {
             return Box::pin(async { Ok(()) });
         }
         let wake = self.wake.clone();
-        let (mut synced, mut committed) = (self.synced.clone(), self.committed.clone());
+        let (mut synced, mut decided) = (self.synced.clone(), self.decided.clone());
         Box::pin(async move {
-            committed.wait_for(|done| *done >= mark.0).await.map_err(|_| Error::Closed)?;
+            decided.wait_for(|done| *done >= mark.0).await.map_err(|_| Error::Closed)?;
             // A full channel means that a sync is about to start. If the commit of `mark` came after the one that is running
             // had looked, the loop asks again.
             loop {

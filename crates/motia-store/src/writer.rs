@@ -30,7 +30,7 @@ struct Job {
 #[derive(Clone)]
 pub(crate) struct Writer {
     inbox: Arc<Mutex<Inbox>>,
-    committed: watch::Receiver<u64>,
+    decided: watch::Receiver<u64>,
 }
 
 struct Inbox {
@@ -42,17 +42,17 @@ struct Inbox {
 impl Writer {
     pub(crate) fn start(connection: Connection, report: Reporter) -> Self {
         let (jobs, inbox) = mpsc::channel();
-        let (committed, watch) = watch::channel(0);
+        let (decided, watch) = watch::channel(0);
         thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(&connection, &inbox, &committed, &report))
+            .spawn(move || run(&connection, &inbox, &decided, &report))
             .expect("the system can start a thread");
-        Self { inbox: Arc::new(Mutex::new(Inbox { last: 0, jobs: Some(jobs) })), committed: watch }
+        Self { inbox: Arc::new(Mutex::new(Inbox { last: 0, jobs: Some(jobs) })), decided: watch }
     }
 
-    /// The mark of the newest committed write.
-    pub(crate) fn committed(&self) -> watch::Receiver<u64> {
-        self.committed.clone()
+    /// The mark up to which it is known of every write whether it is committed or has failed.
+    pub(crate) fn decided(&self) -> watch::Receiver<u64> {
+        self.decided.clone()
     }
 
     /// No further jobs; those handed in are still committed.
@@ -111,7 +111,7 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, inbox: &mpsc::Receiver<Job>, committed: &watch::Sender<u64>, report: &Reporter) {
+fn run(connection: &Connection, inbox: &mpsc::Receiver<Job>, decided: &watch::Sender<u64>, report: &Reporter) {
     let mut batch = VecDeque::with_capacity(BATCH);
     while let Ok(first) = inbox.recv() {
         batch.push_back(first);
@@ -121,18 +121,15 @@ fn run(connection: &Connection, inbox: &mpsc::Receiver<Job>, committed: &watch::
             batch.push_back(job);
         }
         let last = batch.back().map_or(0, |job| job.mark);
-        commit(
-            connection,
-            &mut batch,
-            || {
-                committed.send_replace(last);
-            },
-            report,
-        );
+        // Decided either way: whoever waits for a mark that failed would wait for ever.
+        let decided = || {
+            decided.send_replace(last);
+        };
+        commit(connection, &mut batch, decided, report);
     }
 }
 
-fn commit(connection: &Connection, batch: &mut VecDeque<Job>, committed: impl FnOnce(), report: &Reporter) {
+fn commit(connection: &Connection, batch: &mut VecDeque<Job>, decided: impl FnOnce(), report: &Reporter) {
     let mut finishes: Vec<Finish> = Vec::with_capacity(batch.len());
     let outcome = begin(connection, report).and_then(|()| {
         while let Some(job) = batch.pop_front() {
@@ -144,16 +141,14 @@ fn commit(connection: &Connection, batch: &mut VecDeque<Job>, committed: impl Fn
         }
         connection.execute_batch("COMMIT").map_err(|error| failed(&error))
     });
-    match &outcome {
-        Ok(()) => committed(),
-        Err(error) => {
-            if !connection.is_autocommit() {
-                // If even this fails there is nothing left to undo.
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            report(Level::Error, format!("a commit of {} writes failed: {error}", finishes.len() + batch.len()));
+    if let Err(error) = &outcome {
+        if !connection.is_autocommit() {
+            // If even this fails there is nothing left to undo.
+            let _ = connection.execute_batch("ROLLBACK");
         }
+        report(Level::Error, format!("a commit of {} writes failed: {error}", finishes.len() + batch.len()));
     }
+    decided();
     // Operations that were not reached get the same error.
     finishes.extend(batch.drain(..).map(|job| (job.act)(None)));
     for finish in finishes {
@@ -197,5 +192,39 @@ pub(crate) fn failed(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DiskFull) => Error::Failed("the disk is full".into()),
         Some(ErrorCode::TooBig) => Error::TooLarge { what: "a value", bytes: 0, limit: 1_000_000_000 },
         _ => Error::Failed(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A full disk makes SQLite roll back by itself.
+    #[tokio::test]
+    async fn a_commit_that_fails_is_said_and_decided_and_the_next_one_works() {
+        let connection = Connection::open_in_memory().expect("a database");
+        connection.execute_batch("CREATE TABLE t (n INTEGER)").expect("a table");
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&said);
+        let writer = Writer::start(connection, Arc::new(move |_, text| heard.lock().push(text)));
+        let insert = |connection: &Connection| connection.execute("INSERT INTO t VALUES (1)", []);
+
+        let failed = writer.submit(move |connection| {
+            insert(connection)?;
+            connection.execute_batch("ROLLBACK")
+        });
+        let error = failed.done.await.expect_err("not committed").to_string();
+        assert!(error.contains("is the disk full?"), "{error}");
+        let mut decided = writer.decided();
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(5), async {
+            decided.wait_for(|mark| *mark >= failed.mark.0).await.is_ok()
+        });
+        assert_eq!(waited.await, Ok(true), "whoever waits for it is not left waiting");
+        assert_eq!(said.lock().len(), 1);
+
+        assert_eq!(writer.submit(insert).done.await.expect("committed"), 1);
+        let count =
+            writer.submit(|connection| connection.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, u32>(0)));
+        assert_eq!(count.done.await.expect("committed"), 1, "nothing of the one that failed is left");
     }
 }
