@@ -16,8 +16,7 @@ use crate::facts::{Facts, Format, Request, RequestKind};
 use crate::layout::{display_path, output_path};
 use crate::lower::{Lowered, lower};
 use crate::parallel;
-use crate::resolve::{Missing, Mode, Package, Resolver, Target};
-use crate::sdk::SdkModule;
+use crate::resolve::{Mode, Resolver, Target};
 use crate::tsconfig::{TsConfig, TsConfigs};
 
 /// The place of a file in [`Graph::files`].
@@ -49,17 +48,7 @@ pub(crate) enum Kind {
 }
 
 /// A [`Target`] whose files are known to the graph.
-#[derive(Clone, Debug)]
-pub(crate) enum Resolved {
-    File(FileId),
-    Types,
-    Sdk(SdkModule),
-    Helper(String),
-    Native,
-    Package(Package),
-    Raw(PathBuf),
-    Missing(Missing),
-}
+pub(crate) type Resolved = Target<FileId>;
 
 /// What is kept of a file between compiles.
 pub(crate) struct Kept {
@@ -173,16 +162,8 @@ impl Graph {
                 (RequestKind::Dynamic, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
                 _ => Mode::Require,
             };
-            targets.push(match resolver.resolve(folder, &config, &request.specifier, mode) {
-                Target::Source(path) | Target::Json(path) => Resolved::File(self.add(root, path, configs)),
-                Target::Types => Resolved::Types,
-                Target::Sdk(module) => Resolved::Sdk(module),
-                Target::Helper(name) => Resolved::Helper(name),
-                Target::Native => Resolved::Native,
-                Target::Package(package) => Resolved::Package(package),
-                Target::Raw(path) => Resolved::Raw(path),
-                Target::Missing(missing) => Resolved::Missing(missing),
-            });
+            let target = resolver.resolve(folder, &config, &request.specifier, mode);
+            targets.push(target.map_file(|path| self.add(root, path, configs)));
         }
         self.files[id].targets = targets;
     }

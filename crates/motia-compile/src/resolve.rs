@@ -30,13 +30,11 @@ pub(crate) enum Shape {
     Json,
 }
 
-/// What a specifier stands for.
+/// What a specifier stands for. `F` names a file of the project.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// A file that is compiled.
-    Source(PathBuf),
-    /// A JSON file of the project.
-    Json(PathBuf),
+pub(crate) enum Target<F = PathBuf> {
+    /// A file of the project: source that is compiled, or JSON.
+    File(F),
     /// A declaration file: it has no values.
     Types,
     Sdk(SdkModule),
@@ -48,6 +46,22 @@ pub(crate) enum Target {
     /// A native addon or the like, which `require` loads from where it is.
     Raw(PathBuf),
     Missing(Missing),
+}
+
+impl<F> Target<F> {
+    /// The same with another name for its file.
+    pub(crate) fn map_file<G>(self, name: impl FnOnce(F) -> G) -> Target<G> {
+        match self {
+            Self::File(file) => Target::File(name(file)),
+            Self::Types => Target::Types,
+            Self::Sdk(module) => Target::Sdk(module),
+            Self::Helper(helper) => Target::Helper(helper),
+            Self::Native => Target::Native,
+            Self::Package(package) => Target::Package(package),
+            Self::Raw(path) => Target::Raw(path),
+            Self::Missing(missing) => Target::Missing(missing),
+        }
+    }
 }
 
 /// A file of a package.
@@ -246,10 +260,8 @@ impl Resolver {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if DECLARATIONS.iter().any(|extension| name.ends_with(extension)) {
             Target::Types
-        } else if SOURCES.iter().any(|extension| name.ends_with(extension)) {
-            Target::Source(path)
-        } else if name.ends_with(".json") {
-            Target::Json(path)
+        } else if is_compiled(&name) {
+            Target::File(path)
         } else if name.ends_with(".node") {
             Target::Raw(path)
         } else {
@@ -266,6 +278,12 @@ impl Resolver {
             .entry((path.to_path_buf(), length))
             .or_insert_with(|| fs::read_to_string(path).is_ok_and(|source| surface::has_module_syntax(path, &source)))
     }
+}
+
+/// Whether a file of this name becomes a module of a generation. Declaration files do not.
+pub(crate) fn is_compiled(name: &str) -> bool {
+    let has = |extensions: &[&str]| extensions.iter().any(|extension| name.ends_with(extension));
+    (has(&SOURCES) || has(&[".json"])) && !has(&DECLARATIONS)
 }
 
 /// Where a file that a relative specifier does not find would have to be.
