@@ -87,6 +87,34 @@ fn a_syntax_error_keeps_the_last_good_version_and_shows_a_frame() {
 }
 
 #[test]
+fn a_plugin_that_comes_later_is_loaded() {
+    let project = Project::new(&[
+        (
+            "steps/a.step.ts",
+            "export const config = { type: 'api', name: 'A', path: '/a/:name', method: 'GET' }
+             export const handler = async (req) => {
+               const { default: run } = await import(`../plugins/${req.pathParams.name}.js`)
+               return { status: 200, body: run() }
+             }",
+        ),
+        ("plugins/one.ts", "export default (): string => 'one'"),
+    ]);
+    let engine = project.dev();
+    assert_eq!(engine.get("/a/one").text(), "one");
+    assert_eq!(engine.get("/a/two").status, 500);
+    engine.wait_for("Cannot find module '../plugins/two.js' imported from ");
+    project.write("plugins/two.ts", "export default () => 'two");
+    engine.wait_for("[RELOADED] plugins/two.ts in");
+    assert_eq!(engine.get("/a/two").status, 500);
+    engine.wait_for("plugins/two.ts does not compile");
+    project.write("plugins/two.ts", "export default (): string => 'two'");
+    until(&engine, "/a/two", "two");
+    project.remove("plugins/two.ts");
+    eventually("the plugin is gone", || (engine.get("/a/two").status == 500).then_some(()));
+    assert_eq!(engine.get("/a/one").text(), "one");
+}
+
+#[test]
 fn a_file_that_throws_at_import_keeps_its_last_good_version() {
     let project = project();
     let engine = project.dev();

@@ -11,8 +11,9 @@ use oxc::ast_visit::{Visit, walk};
 use oxc::semantic::{ReferenceId, ScopeFlags, Scoping};
 use oxc::span::{GetSpan, Span};
 
-use crate::facts::{Export, Facts, Format, Import, Imported, Origin, Request, RequestKind};
+use crate::facts::{Computed, Export, Facts, Format, Import, Imported, Origin, Request, RequestKind};
 use crate::lower::{self, Lowered};
+use crate::pattern::Pattern;
 
 /// What the file at `path` is and wants.
 pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
@@ -30,6 +31,7 @@ pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
     let values: HashSet<&str> = reader.exports.iter().map(|export| export.name.as_str()).collect();
     let type_names: BTreeSet<String> =
         lowered.written_exports.iter().filter(|name| !values.contains(name.as_str())).cloned().collect();
+    let passes_require = reader.passes_require();
     Facts {
         format,
         typescript: lowered.typescript,
@@ -39,7 +41,8 @@ pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
         exports: reader.exports,
         stars: reader.stars,
         type_names,
-        computed_imports: reader.computed_imports,
+        passes_require,
+        computed: reader.computed,
     }
 }
 
@@ -67,14 +70,15 @@ pub(crate) fn is_unbound(scoping: &Scoping, identifier: &IdentifierReference<'_>
 pub(crate) fn require_call<'a>(scoping: &Scoping, call: &CallExpression<'a>) -> Option<(RequestKind, &'a str)> {
     let [argument] = call.arguments.as_slice() else { return None };
     let specifier = literal(argument.as_expression()?)?;
-    match &call.callee {
-        Expression::Identifier(callee) if is_global(scoping, callee, "require") => {
-            Some((RequestKind::Require, specifier))
-        }
+    Some((require_kind(scoping, &call.callee)?, specifier))
+}
+
+/// What calling this asks for, if it is `require` or `require.resolve`.
+fn require_kind(scoping: &Scoping, callee: &Expression<'_>) -> Option<RequestKind> {
+    match callee {
+        Expression::Identifier(callee) if is_global(scoping, callee, "require") => Some(RequestKind::Require),
         Expression::StaticMemberExpression(member) if member.property.name == "resolve" => match &member.object {
-            Expression::Identifier(object) if is_global(scoping, object, "require") => {
-                Some((RequestKind::Locate, specifier))
-            }
+            Expression::Identifier(object) if is_global(scoping, object, "require") => Some(RequestKind::Locate),
             _ => None,
         },
         _ => None,
@@ -100,7 +104,9 @@ struct Reader<'s> {
     import_ids: HashMap<oxc::semantic::SymbolId, usize>,
     exports: Vec<Export>,
     stars: Vec<usize>,
-    computed_imports: Vec<Range<usize>>,
+    computed: Vec<Computed>,
+    /// Calls of `require` with a literal.
+    literal_requires: usize,
 }
 
 impl<'s> Reader<'s> {
@@ -118,7 +124,8 @@ impl<'s> Reader<'s> {
             import_ids: HashMap::new(),
             exports: Vec::new(),
             stars: Vec::new(),
-            computed_imports: Vec::new(),
+            computed: Vec::new(),
+            literal_requires: 0,
         }
     }
 
@@ -138,6 +145,16 @@ impl<'s> Reader<'s> {
         self.request_ids.insert((specifier.to_owned(), kind), index);
         self.requests.push(Request { specifier: specifier.to_owned(), kind, span: range(span), lazy, guarded });
         index
+    }
+
+    fn compute(&mut self, specifier: &Expression<'_>) {
+        let pattern = Pattern::of(self.scoping, specifier);
+        self.computed.push(Computed { pattern, span: range(specifier.span()) });
+    }
+
+    fn passes_require(&self) -> bool {
+        let mentioned = self.scoping.root_unresolved_references().get("require").map_or(0, |references| references.len());
+        mentioned > self.literal_requires
     }
 
     fn import(&mut self, declaration: &ImportDeclaration<'_>) {
@@ -344,7 +361,7 @@ impl<'a> Visit<'a> for Reader<'_> {
             Some(specifier) => {
                 self.request(specifier, RequestKind::Dynamic, import.source.span());
             }
-            None => self.computed_imports.push(range(import.span)),
+            None => self.compute(&import.source),
         }
         walk::walk_import_expression(self, import);
     }
@@ -353,6 +370,12 @@ impl<'a> Visit<'a> for Reader<'_> {
         if let Some((kind, specifier)) = require_call(self.scoping, call) {
             let span = call.arguments.first().map_or(call.span, GetSpan::span);
             self.request(specifier, kind, span);
+            self.literal_requires += usize::from(kind == RequestKind::Require);
+        } else if require_kind(self.scoping, &call.callee).is_some()
+            && let Some(specifier) = call.arguments.first().and_then(Argument::as_expression)
+            && literal(specifier).is_none()
+        {
+            self.compute(specifier);
         }
         // `Object.assign(exports, …)` and `Object.defineProperty(exports, …)`.
         if let Some(member) = call.callee.as_member_expression()

@@ -10,12 +10,14 @@ use crate::check::check;
 use crate::compiler::Config;
 use crate::diagnostic::Diagnostic;
 use crate::emit::{Emitted, emit};
+use crate::facts::Facts;
 use crate::generation::{Held, Item};
 use crate::graph::{File, FileId, Graph, Kind};
 use crate::helpers;
 use crate::layout::{file_url, output_path};
 use crate::link::Linked;
 use crate::links::Links;
+use crate::modules::{self, Modules};
 use crate::parallel;
 use crate::shim::{Shim, Wanted, helper_output, quote};
 
@@ -38,6 +40,23 @@ pub(crate) struct Built {
     pub(crate) failed: Vec<(SourcePath, Diagnostic)>,
     pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) items: Vec<Item>,
+}
+
+/// The files of the generation.
+#[derive(Default)]
+struct Live {
+    /// What the entries reach.
+    needed: BTreeSet<FileId>,
+    /// What they may ask for when they run.
+    optional: BTreeSet<FileId>,
+    /// What they may ask for and cannot have, with what is said then.
+    refused: BTreeMap<FileId, String>,
+}
+
+impl Live {
+    fn contains(&self, id: FileId) -> bool {
+        self.needed.contains(&id) || self.optional.contains(&id)
+    }
 }
 
 /// A file on its way into the generation.
@@ -73,9 +92,16 @@ impl<'a> Build<'a> {
         hasher.finalize().as_bytes().to_vec()
     }
 
+    /// What is said about a file that another names at run time, if it cannot be loaded.
+    fn refuse(&self, id: FileId, diagnostic: &Diagnostic) -> String {
+        let name = &self.graph.files[id].name;
+        format!("{name} does not compile\n{}", diagnostic.render(false))
+    }
+
     pub(crate) fn run(mut self, entries: &[(SourcePath, FileId)]) -> Built {
         let mut built = Built::default();
-        let mut jobs = self.emit(&self.judge(entries, &mut built));
+        let mut live = self.judge(entries, &mut built);
+        let mut jobs = self.emit(&live);
         let mut any_failed = false;
         for job in &mut jobs {
             if let Err(diagnostic) = &job.result {
@@ -83,29 +109,51 @@ impl<'a> Build<'a> {
                 any_failed = true;
             }
         }
-        let mut live = None;
         if any_failed {
             built = Built::default();
-            live = Some(self.judge(entries, &mut built));
+            live = self.judge(entries, &mut built);
+            jobs.retain(|job| live.contains(job.id));
         }
-        jobs.retain(|job| live.as_ref().is_none_or(|live| live.contains(&job.id)));
-        self.collect(jobs, &mut built);
+        self.collect(jobs, &live, &mut built);
         built
     }
 
     /// Tells the entries that can be compiled from those that cannot; gives the files that the former reach.
-    fn judge(&self, entries: &[(SourcePath, FileId)], built: &mut Built) -> BTreeSet<FileId> {
-        let mut live = BTreeSet::new();
+    fn judge(&self, entries: &[(SourcePath, FileId)], built: &mut Built) -> Live {
+        let mut live = Live::default();
         for (entry, id) in entries {
             match self.reach(*id) {
                 Ok(reached) => {
-                    live.extend(reached);
+                    live.needed.extend(reached);
                     built.compiled.push((entry.clone(), *id));
                 }
                 Err(diagnostic) => built.failed.push((entry.clone(), *diagnostic)),
             }
         }
+        self.admit_listed(&mut live);
         live
+    }
+
+    /// Adds what computed specifiers may stand for. What is wrong with such a file matters only if it is asked for.
+    fn admit_listed(&self, live: &mut Live) {
+        let listed_by = |id: FileId| self.graph.files[id].listed.iter().flat_map(|listing| &listing.files).copied();
+        let mut judged = BTreeSet::new();
+        let mut waiting: Vec<FileId> = live.needed.iter().copied().flat_map(listed_by).collect();
+        while let Some(id) = waiting.pop() {
+            if live.contains(id) || !judged.insert(id) {
+                continue;
+            }
+            match self.reach(id) {
+                Ok(reached) => {
+                    let new: Vec<FileId> = reached.into_iter().filter(|&id| !live.contains(id)).collect();
+                    waiting.extend(new.iter().copied().flat_map(listed_by));
+                    live.optional.extend(new);
+                }
+                Err(diagnostic) => {
+                    live.refused.insert(id, self.refuse(id, &diagnostic));
+                }
+            }
+        }
     }
 
     /// The files that an entry reaches, or what is wrong with the nearest that is wrong.
@@ -133,8 +181,8 @@ impl<'a> Build<'a> {
         Ok(reached)
     }
 
-    fn emit(&self, live: &BTreeSet<FileId>) -> Vec<Job<'a>> {
-        let mut jobs: Vec<Job<'a>> = live.iter().map(|&id| self.job(id)).collect();
+    fn emit(&self, live: &Live) -> Vec<Job<'a>> {
+        let mut jobs: Vec<Job<'a>> = live.needed.union(&live.optional).map(|&id| self.job(id)).collect();
         let interop = self.config.sdk.interop.as_path();
         parallel::for_each(&mut jobs, |job| {
             let known = self.before.is_some_and(|before| before.has(&job.output, &job.key));
@@ -151,6 +199,23 @@ impl<'a> Build<'a> {
             };
         });
         jobs
+    }
+
+    /// The list for those that look modules up when they run; `None` if nobody does.
+    fn modules(&self, jobs: &[Job<'_>], live: &Live) -> Option<Modules> {
+        let path = |file: &File| file.path.to_string_lossy().into_owned();
+        let asking: Vec<&File> =
+            jobs.iter().map(|job| job.file).filter(|file| file.facts().is_some_and(Facts::looks_up)).collect();
+        if asking.is_empty() {
+            return None;
+        }
+        let mut modules = Modules::new(&self.config.sdk);
+        modules.files = jobs.iter().map(|job| (path(job.file), job.output.clone())).collect();
+        modules.refused =
+            live.refused.iter().map(|(&id, said)| (path(&self.graph.files[id]), said.clone())).collect();
+        let aliases = asking.iter().map(|file| (path(file), file.config.aliases()));
+        modules.aliases = aliases.filter(|(_, aliases)| !aliases.is_empty()).collect();
+        Some(modules)
     }
 
     fn job(&self, id: FileId) -> Job<'a> {
@@ -175,7 +240,8 @@ impl<'a> Build<'a> {
         }
     }
 
-    fn collect(&self, jobs: Vec<Job<'_>>, built: &mut Built) {
+    fn collect(&self, jobs: Vec<Job<'_>>, live: &Live, built: &mut Built) {
+        let modules = self.modules(&jobs, live);
         let mut shims: BTreeMap<&Shim, Wanted> = BTreeMap::new();
         let mut helpers = BTreeSet::new();
         for job in jobs {
@@ -184,7 +250,9 @@ impl<'a> Build<'a> {
                 shims.entry(shim).or_default().merge(wanted);
             }
             helpers.extend(&linked.helpers);
-            built.warnings.extend(linked.warnings.iter().cloned());
+            if live.needed.contains(&job.id) {
+                built.warnings.extend(linked.warnings.iter().cloned());
+            }
             let (code, map) = match job.result.ok().flatten() {
                 Some(emitted) => (Some(emitted.code), Some(emitted.map)),
                 None => (None, None),
@@ -198,7 +266,8 @@ impl<'a> Build<'a> {
         let made = shims.into_iter().map(|(shim, wanted)| (shim.output(), shim.code(&wanted, &interop)));
         let helpers =
             helpers.into_iter().map(|name| (helper_output(name), helpers::code(name).unwrap_or_default().to_owned()));
-        for (path, code) in made.chain(helpers) {
+        let modules = modules.map(|modules| (modules::OUTPUT.to_owned(), modules.code()));
+        for (path, code) in made.chain(helpers).chain(modules) {
             let key = blake3::hash(code.as_bytes()).to_hex()[..32].to_owned();
             let text = (!self.before.is_some_and(|before| before.has(&path, &key))).then_some(code);
             built.items.push(Item { path, key, text });

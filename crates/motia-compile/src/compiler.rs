@@ -16,6 +16,7 @@ use crate::generation::{GenerationHash, Generations, Held};
 use crate::graph::{File, FileId, Graph, Memory, Resolved};
 use crate::layout::normalize;
 use crate::link::{Linked, Linker};
+use crate::pattern::Glob;
 use crate::resolve::{Resolver, candidates};
 use crate::sdk::SdkModules;
 use crate::surface::Surfaces;
@@ -59,6 +60,8 @@ pub struct Generation {
     /// Every file whose change matters, by real path: sources, settings, the manifests of packages. Also where files
     /// that were not found would have to be.
     pub inputs: BTreeSet<PathBuf>,
+    /// What computed specifiers may stand for.
+    listed: BTreeSet<Glob>,
     _held: Arc<Held>,
 }
 
@@ -127,6 +130,7 @@ impl Compiler {
         inputs.extend(self.resolver.manifests.iter().cloned());
         inputs.insert(root.join("package.json"));
         inputs.extend(graph.files.iter().flat_map(missing_inputs));
+        let listed = graph.files.iter().flat_map(|file| &file.listed).flat_map(|listing| listing.globs.clone()).collect();
         let module = |(entry, id): (SourcePath, FileId)| (entry, held.folder.join(graph.files[id].output(&root)));
         Ok(Generation {
             hash: held.hash.clone(),
@@ -135,6 +139,7 @@ impl Compiler {
             failed: built.failed,
             warnings,
             inputs,
+            listed,
             _held: held,
         })
     }
@@ -143,6 +148,14 @@ impl Compiler {
     /// compiler holds the last that it made.
     pub fn prune(&self, keep: &[GenerationHash]) -> Result<(), Error> {
         self.generations.prune(keep)
+    }
+}
+
+impl Generation {
+    /// Whether a file that is no input yet would become one: a new plugin, say, of a folder from which code loads what a request
+    /// names.
+    pub fn may_load(&self, path: &Path) -> bool {
+        self.listed.iter().any(|glob| glob.matches(path))
     }
 }
 

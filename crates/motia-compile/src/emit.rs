@@ -24,17 +24,25 @@ pub(crate) struct Emitted {
     pub(crate) map: String,
 }
 
+/// Where everything is that a compiled file has to name.
+struct Place<'a> {
+    source: &'a Path,
+    /// Where the file will lie in its generation.
+    output: &'a str,
+    /// The SDK's module of that name.
+    interop: &'a Path,
+}
+
 /// Writes `file` out. `output` is where it will lie in its generation, `interop` the SDK's module of that name.
 pub(crate) fn emit(file: &File, links: &Links, output: &str, interop: &Path) -> Result<Emitted, Box<Diagnostic>> {
     guard(&file.name, || {
         let allocator = Allocator::default();
         let lowered = file.lower(&allocator)?;
         let mut program = lowered.program;
+        let place = Place { source: &file.path, output, interop };
         match file.format() {
-            Format::Esm => esm::rewrite(&allocator, &mut program, &lowered.scoping, links, &file.path, interop),
-            Format::CommonJs => {
-                commonjs::rewrite(&allocator, &mut program, &lowered.scoping, links, &file.path, interop)
-            }
+            Format::Esm => esm::rewrite(&allocator, &mut program, &lowered.scoping, links, &place),
+            Format::CommonJs => commonjs::rewrite(&allocator, &mut program, &lowered.scoping, links, &place),
         }
         let options = CodegenOptions {
             comments: CommentOptions::disabled(),

@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::pattern::Pattern;
+
 /// The module format of a compiled file. It follows the syntax of its source, never a `package.json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Format {
@@ -37,8 +39,10 @@ pub(crate) struct Facts {
     pub(crate) stars: Vec<usize>,
     /// The names that the file exports as types only.
     pub(crate) type_names: BTreeSet<String>,
-    /// `import()` of something that is not a literal.
-    pub(crate) computed_imports: Vec<Range<usize>>,
+    /// `import()` and `require` of something that is not a literal.
+    pub(crate) computed: Vec<Computed>,
+    /// It holds a `require` that is more than a call with a literal: what that stands for is decided when it runs.
+    pub(crate) passes_require: bool,
 }
 
 /// A specifier that a file asks for.
@@ -52,6 +56,13 @@ pub(crate) struct Request {
     pub(crate) lazy: bool,
     /// Asked for inside `try`: it may well be missing.
     pub(crate) guarded: bool,
+}
+
+/// A specifier that is only known when it runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Computed {
+    pub(crate) pattern: Pattern,
+    pub(crate) span: Range<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -125,6 +136,11 @@ pub(crate) struct Use<'a> {
 }
 
 impl Facts {
+    /// Whether the compiled file looks modules up while it runs.
+    pub(crate) fn looks_up(&self) -> bool {
+        self.passes_require || !self.computed.is_empty()
+    }
+
     /// What the file takes from the target of one of its static requests.
     pub(crate) fn uses(&self, request: usize) -> Vec<Use<'_>> {
         let imported = self.imports.iter().enumerate().filter(|(_, import)| import.request == request);

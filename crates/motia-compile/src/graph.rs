@@ -12,10 +12,11 @@ use oxc::allocator::Allocator;
 
 use crate::analyze::analyze;
 use crate::diagnostic::{Diagnostic, Source};
-use crate::facts::{Facts, Format, Request, RequestKind};
+use crate::facts::{Computed, Facts, Format, Request, RequestKind};
 use crate::layout::{display_path, output_path};
 use crate::lower::{Lowered, lower};
 use crate::parallel;
+use crate::pattern::Glob;
 use crate::resolve::{Mode, Resolver, Target};
 use crate::tsconfig::{TsConfig, TsConfigs};
 
@@ -38,6 +39,16 @@ pub(crate) struct File {
     pub(crate) kind: Kind,
     /// What each of [`Facts::requests`] stands for.
     pub(crate) targets: Vec<Resolved>,
+    /// What each of [`Facts::computed`] may stand for.
+    pub(crate) listed: Vec<Listing>,
+}
+
+/// The files that match a computed specifier.
+pub(crate) struct Listing {
+    pub(crate) globs: Vec<Glob>,
+    pub(crate) files: Vec<FileId>,
+    /// There are more files than are compiled for it.
+    pub(crate) cut: bool,
 }
 
 #[derive(Clone)]
@@ -56,6 +67,9 @@ pub(crate) struct Kept {
     config: Arc<TsConfig>,
     kind: Kind,
 }
+
+/// What the folders were found to hold, and whether that was cut.
+type Listings = HashMap<Glob, (Vec<PathBuf>, bool)>;
 
 pub(crate) type Memory = HashMap<PathBuf, Kept>;
 
@@ -102,7 +116,7 @@ impl File {
 }
 
 impl Graph {
-    /// Follows every literal specifier from the entries on. Files are read once.
+    /// Follows every specifier from the entries on. Files are read once.
     pub(crate) fn build(
         root: &Path,
         entries: impl Iterator<Item = PathBuf>,
@@ -114,12 +128,13 @@ impl Graph {
         for entry in entries {
             graph.add(root, entry, configs);
         }
+        let mut listings = Listings::new();
         let mut done = 0;
         while done < graph.files.len() {
             let wave = done..graph.files.len();
             load(&mut graph.files[wave.clone()], memory);
             for id in wave.clone() {
-                graph.resolve(id, root, resolver, configs);
+                graph.resolve(id, root, resolver, configs, &mut listings);
             }
             done = wave.end;
         }
@@ -144,13 +159,21 @@ impl Graph {
                     // Until it is loaded.
                     kind: Kind::Json,
                     targets: Vec::new(),
+                    listed: Vec::new(),
                 });
                 *new.insert(self.files.len() - 1)
             }
         }
     }
 
-    fn resolve(&mut self, id: FileId, root: &Path, resolver: &mut Resolver, configs: &mut TsConfigs) {
+    fn resolve(
+        &mut self,
+        id: FileId,
+        root: &Path,
+        resolver: &mut Resolver,
+        configs: &mut TsConfigs,
+        listings: &mut Listings,
+    ) {
         let file = &self.files[id];
         let Kind::Script(facts) = &file.kind else { return };
         let facts = Arc::clone(facts);
@@ -166,6 +189,18 @@ impl Graph {
             targets.push(target.map_file(|path| self.add(root, path, configs)));
         }
         self.files[id].targets = targets;
+        let list = |computed: &Computed| {
+            let globs = computed.pattern.globs(&path, root, &config);
+            let mut listing = Listing { globs, files: Vec::new(), cut: false };
+            for glob in &listing.globs {
+                let (files, cut) = listings.entry(glob.clone()).or_insert_with(|| glob.files());
+                listing.cut |= *cut;
+                listing.files.extend(files.iter().map(|path| self.add(root, path.clone(), configs)));
+            }
+            listing
+        };
+        let listed = facts.computed.iter().map(list).collect();
+        self.files[id].listed = listed;
     }
 }
 

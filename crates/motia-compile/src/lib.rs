@@ -9,6 +9,7 @@
 //! | `lower` | parses a file and takes its types away (oxc) |
 //! | `analyze` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
 //! | `resolve`, `tsconfig`, `sdk` | what a specifier stands for |
+//! | `pattern`, `modules` | what a computed one may stand for, and the list that answers when it runs |
 //! | `names` | which exported names are values, and which only types |
 //! | `link` → `links` | what each specifier of a file becomes |
 //! | `check` | what Node would refuse of `require` |
@@ -55,7 +56,9 @@ mod link;
 mod links;
 mod lower;
 mod names;
+mod modules;
 mod parallel;
+mod pattern;
 mod resolve;
 mod sdk;
 mod shim;

@@ -12,6 +12,7 @@ use crate::graph::{File, FileId, Graph, Resolved};
 use crate::helpers;
 use crate::layout::{file_url, relative_specifier, relative_url};
 use crate::links::{DynamicLink, Links};
+use crate::pattern::Glob;
 use crate::resolve::{Package, Shape};
 use crate::sdk::{SdkModule, SdkModules};
 use crate::shim::{self, Shim, Wanted};
@@ -65,7 +66,7 @@ impl Linker<'_> {
             }
         }
         one.repeated_exports();
-        one.computed_imports();
+        one.cut_listings();
         one.linked
     }
 }
@@ -153,12 +154,13 @@ impl FileLinker<'_> {
         }
     }
 
-    fn computed_imports(&mut self) {
-        for span in &self.facts.computed_imports {
-            let message = "Node resolves this import() when it runs, and from the compiled file";
+    fn cut_listings(&mut self) {
+        let cut = self.facts.computed.iter().zip(&self.file.listed).filter(|(_, listing)| listing.cut);
+        for (computed, _) in cut {
+            let message = format!("this may stand for more than {} files: the others cannot be loaded by it", Glob::most());
             let warning = Diagnostic::new(&self.file.name, message)
-                .at(&self.file.source, span.clone())
-                .help("packages and absolute paths work; write relative paths as literals");
+                .at(&self.file.source, computed.span.clone())
+                .help("let it begin with the folder that is meant, as in `./plugins/${name}.js`");
             self.linked.warnings.push(warning);
         }
     }

@@ -306,7 +306,7 @@ pub(crate) fn candidates(folder: &Path, specifier: &str) -> Vec<PathBuf> {
 }
 
 /// Neither relative nor absolute nor a file URL.
-fn is_bare(specifier: &str) -> bool {
+pub(crate) fn is_bare(specifier: &str) -> bool {
     !(specifier.starts_with('.') || specifier.starts_with('/') || specifier.starts_with("file:"))
 }
 

@@ -3,6 +3,7 @@
 //! A broken or missing link of an `extends` chain is a warning: the rest of the chain still counts, since an editor
 //! setting must not keep a backend from starting.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
@@ -47,6 +48,16 @@ pub(crate) struct TsConfig {
 }
 
 impl TsConfig {
+    /// All patterns with the paths that they stand for, `*` in both, best first.
+    pub(crate) fn aliases(&self) -> Vec<(String, Vec<String>)> {
+        let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let mut aliases: Vec<(String, Vec<String>)> =
+            self.paths.iter().map(|(pattern, targets)| (pattern.clone(), targets.iter().map(text).collect())).collect();
+        aliases.sort_by_key(|(pattern, _)| (pattern.contains('*'), Reverse(pattern.find('*').unwrap_or_default())));
+        aliases.extend(self.base_url.as_ref().map(|base| ("*".to_owned(), vec![text(&base.join("*"))])));
+        aliases
+    }
+
     /// The files that a bare specifier may stand for, best first.
     pub(crate) fn candidates(&self, specifier: &str) -> Vec<PathBuf> {
         let mut found = self.mapped(specifier);

@@ -85,7 +85,6 @@ said! {
     await_in_commonjs { "steps/a.step.js": "const x = await 1\nmodule.exports = { x }" }
     decorators_in_javascript { "steps/a.step.js": "export class A {\n  @dec run() {}\n}" }
     a_namespace_with_a_variable { "steps/a.step.ts": "export namespace N {\n  export let count = 0\n}" }
-    a_computed_import { "steps/a.step.ts": "export const handler = (name: string) => import(name)" }
     names_that_the_sdk_does_not_have { "steps/a.step.ts": "import { nothing } from 'motia'\nexport const result = nothing" }
     a_configuration_keeps_what_it_can {
         "motia.config.ts": "import gone, { named } from 'gone'\nimport { defineConfig } from 'motia'\nconst other = require('other')\nexport default defineConfig({ plugins: [gone(), named.x, other()] })",

@@ -202,6 +202,11 @@ impl Project {
         self.generations.back().map_or(&NONE, |generation| &generation.inputs)
     }
 
+    /// Whether a file that is no input yet would be one if it were there.
+    pub(crate) fn may_load(&self, path: &Path) -> bool {
+        self.generations.back().is_some_and(|generation| generation.may_load(path))
+    }
+
     /// Whether something does not compile.
     pub(crate) fn has_failures(&self) -> bool {
         self.generations.back().is_some_and(|generation| !generation.failed.is_empty())

@@ -202,7 +202,8 @@ impl Instance {
         let (root, inputs) = (&self.root, project.inputs());
         // While something does not compile, any file may be the one that is missing.
         let any = changes.everything || project.has_failures();
-        let changed: Vec<_> = changes.paths.iter().filter(|path| any || matters(root, inputs, path)).collect();
+        let counts = |path: &Path| any || matters(root, inputs, path) || project.may_load(path);
+        let changed: Vec<_> = changes.paths.iter().filter(|path| counts(path)).collect();
         if changed.is_empty() && !changes.everything {
             return;
         }

@@ -4,8 +4,6 @@
 // would break. It is CommonJS, as compiled code of both formats needs it on every Node.
 'use strict'
 
-const { createRequire } = require('node:module')
-
 const isObject = (x) => (typeof x === 'object' && x !== null) || typeof x === 'function'
 
 /**
@@ -55,11 +53,6 @@ async function $import(promise) {
   return result
 }
 
-/** `require` for an ES module that uses it, as bundlers allow: resolved from the source, not from the compiled file. */
-function $require(sourcePath) {
-  return createRequire(sourcePath)
-}
-
 const enumerableNames = (object) => {
   const names = []
   // Inherited ones too: packages export instances and subclasses.
@@ -93,4 +86,6 @@ function commonJsExports(namespace) {
   return undefined
 }
 
-module.exports = { $default, $unwrap, $namespace, $import, $require }
+module.exports = { $default, $unwrap, $namespace, $import }
+// It needs the above: so it comes last.
+Object.assign(module.exports, require('./computed.cjs'))

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
-import { $default, $import, $namespace, $require, $unwrap } from '../lib/interop.mjs'
+import { $default, $import, $importFrom, $namespace, $require, $unwrap } from '../lib/interop.mjs'
 
 const folder = mkdtempSync(join(tmpdir(), 'motia-interop-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -109,7 +109,48 @@ test('$import of ES modules and builtins: as they are', async () => {
   await assert.rejects($import(import('./missing.mjs')), { code: 'ERR_MODULE_NOT_FOUND' })
 })
 
-test('$require resolves from the source', () => {
+/** The list that the compiler gives: `one.ts` was compiled to `out.cjs`, `bad.ts` could not be. */
+const list = () => {
+  writeFileSync(join(folder, 'out.cjs'), 'module.exports = { one: 1 }')
+  return {
+    folder,
+    files: { [join(folder, 'one.ts')]: 'out.cjs' },
+    refused: { [join(folder, 'bad.ts')]: 'bad.ts does not compile' },
+    aliases: { [join(folder, 'steps.ts')]: [['@/*', [join(folder, '*')]]] },
+    sdk: { motia: module('export const sdk = true', 'mjs') },
+    import: (specifier) => import(specifier),
+  }
+}
+
+test('$require finds compiled files, data and packages from the source', () => {
   writeFileSync(join(folder, 'data.json'), '{"here":true}')
-  assert.deepEqual($require(join(folder, 'steps.ts'))('./data.json'), { here: true })
+  const require = $require(join(folder, 'steps.ts'), list())
+  assert.deepEqual(require('./data.json'), { here: true })
+  for (const name of ['./one', './one.js', './one.ts', join(folder, 'one'), '@/one']) {
+    assert.deepEqual(require(name), { one: 1 }, name)
+  }
+  assert.equal(require.resolve('./one'), join(folder, 'out.cjs'))
+  assert.equal(require.resolve('./data.json'), join(folder, 'data.json'))
+  assert.equal(require('node:path').join, join)
+  assert.throws(() => require('./bad'), { name: 'SyntaxError', message: 'bad.ts does not compile' })
+  assert.throws(() => require('./gone'), { code: 'MODULE_NOT_FOUND' })
+  assert.throws(() => require(1), { code: 'ERR_INVALID_ARG_TYPE' })
+})
+
+test('$importFrom finds the same, and says what is missing as seen from the source', async () => {
+  const source = join(folder, 'steps.ts')
+  const load = $importFrom(source, list())
+  for (const name of ['./one', './one.js', pathToFileURL(join(folder, 'one.ts')).href, '@/one']) {
+    assert.equal((await load(name)).one, 1, name)
+  }
+  assert.equal((await load('./data.json')).default.here, true)
+  assert.equal((await load('motia')).sdk, true)
+  assert.equal((await load('node:path')).join, join)
+  await assert.rejects(load('./bad'), { name: 'SyntaxError', message: 'bad.ts does not compile' })
+  const message = (what, name) => `Cannot find ${what} '${name}' imported from ${source}`
+  await assert.rejects(load('./gone'), { code: 'ERR_MODULE_NOT_FOUND', message: message('module', './gone') })
+  await assert.rejects(load('gone-package'), {
+    code: 'ERR_MODULE_NOT_FOUND',
+    message: message('package', 'gone-package'),
+  })
 })

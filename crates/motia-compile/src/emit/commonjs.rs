@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
 use oxc::allocator::{Allocator, TakeIn};
 use oxc::ast::ast::*;
@@ -17,6 +16,7 @@ use crate::links::Links;
 use crate::resolve::Shape;
 use crate::shim::quote;
 
+use super::Place;
 use super::rewrite::{Access, Binding, Rewriter};
 use super::scratch;
 
@@ -25,11 +25,10 @@ pub(super) fn rewrite<'a>(
     program: &mut Program<'a>,
     scoping: &Scoping,
     links: &Links,
-    source: &Path,
-    interop: &Path,
+    place: &Place<'_>,
 ) {
     let was_module = program.source_type.is_module();
-    let rewriter = Rewriter::new(allocator, scoping, links, Format::CommonJs, source);
+    let rewriter = Rewriter::new(allocator, scoping, links, Format::CommonJs, place.source);
     let mut module = Module {
         rewriter,
         modules: BTreeMap::new(),
@@ -42,7 +41,7 @@ pub(super) fn rewrite<'a>(
     module.rewriter.visit_program(program);
     module.dissolve(program);
 
-    let head = module.head(source, interop);
+    let head = module.head(place);
     let mut body = scratch::statements(allocator, &head, SourceType::cjs());
     body.append(&mut program.body);
     program.body = body;
@@ -260,7 +259,7 @@ impl<'a> Module<'a, '_> {
     }
 
     /// Getters first, so that files that require each other in a circle see them; then what the code needs.
-    fn head(&mut self, source: &Path, interop: &Path) -> String {
+    fn head(&mut self, place: &Place<'_>) -> String {
         let mut code = String::new();
         if self.exports_anything {
             code.push_str("Object.defineProperty(exports, \"__esModule\", { value: true });\n");
@@ -270,7 +269,7 @@ impl<'a> Module<'a, '_> {
             let _ =
                 writeln!(code, "Object.defineProperty(exports, {name}, {{ enumerable: true, get: () => {reading} }});");
         }
-        code += &self.rewriter.needs.declare(Format::CommonJs, source, &interop.with_extension("cjs"));
+        code += &self.rewriter.needs.declare(Format::CommonJs, place);
         code + &self.requires + &self.stars
     }
 }

@@ -1,7 +1,5 @@
 //! Output as an ES module: statements stay what they are, with other specifiers.
 
-use std::path::Path;
-
 use oxc::allocator::Allocator;
 use oxc::ast::ast::*;
 use oxc::ast_visit::VisitMut;
@@ -13,6 +11,7 @@ use crate::links::{Links, StaticLink};
 use crate::resolve::Shape;
 use crate::shim::NAMESPACE;
 
+use super::Place;
 use super::rewrite::{Binding, Rewriter};
 use super::scratch;
 
@@ -21,15 +20,14 @@ pub(super) fn rewrite<'a>(
     program: &mut Program<'a>,
     scoping: &Scoping,
     links: &Links,
-    source: &Path,
-    interop: &Path,
+    place: &Place<'_>,
 ) {
-    let mut rewriter = Rewriter::new(allocator, scoping, links, Format::Esm, source);
+    let mut rewriter = Rewriter::new(allocator, scoping, links, Format::Esm, place.source);
     bind(&mut rewriter, program);
     rewriter.visit_program(program);
     program.body.retain_mut(|statement| keep(&rewriter, statement));
 
-    let head = rewriter.needs.declare(Format::Esm, source, interop);
+    let head = rewriter.needs.declare(Format::Esm, place);
     let mut body = scratch::statements(allocator, &head, SourceType::mjs());
     body.append(&mut program.body);
     program.body = body;

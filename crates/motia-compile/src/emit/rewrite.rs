@@ -210,12 +210,26 @@ impl<'a, 'f> Rewriter<'a, 'f> {
         Expression::new_object_expression(span, ArenaVec::from_array_in(properties, &self.ast), &self.ast)
     }
 
-    /// Points a literal `import()` elsewhere. False if there is none.
+    /// `import(specifier)` becomes a call of what resolves that when it runs.
+    fn compute_import(&mut self, expression: &mut Expression<'a>) -> bool {
+        walk_mut::walk_expression(self, expression);
+        let import = self.needs.computed_import(&mut self.names);
+        expression.replace_with(|expression| {
+            let Expression::ImportExpression(import_expression) = expression else { return expression };
+            let ImportExpression { span, source, options, .. } = import_expression.unbox();
+            let mut arguments = ArenaVec::from_array_in([Argument::from(source)], &self.ast);
+            arguments.extend(options.map(Argument::from));
+            let callee = self.identifier(SPAN, import);
+            Expression::CallExpression(CallExpression::boxed(span, callee, None, arguments, false, &self.ast))
+        });
+        true
+    }
+
+    /// Points an `import()` elsewhere. False if it stays as it is.
     fn rewrite_import(&mut self, expression: &mut Expression<'a>) -> bool {
         let Expression::ImportExpression(import) = expression else { return false };
-        let Some(link) = literal(&import.source).and_then(|specifier| self.links.dynamics.get(specifier)) else {
-            return false;
-        };
+        let Some(specifier) = literal(&import.source) else { return self.compute_import(expression) };
+        let Some(link) = self.links.dynamics.get(specifier) else { return false };
         import.source = self.literal(import.source.span(), &link.to);
         if link.wrap {
             // Attributes are about the file that the user named, which may be JSON.
