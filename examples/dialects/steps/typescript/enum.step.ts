@@ -1,5 +1,6 @@
-// A member of an enum as path, and a `const enum` in the answer.
+// A member of an enum as path, and a `const enum` in the answer: of this file, and of another.
 import { ApiRouteConfig, Handlers } from 'motia'
+import { Colour, Size as Sizes } from '../../lib/sizes'
 import { Path } from '../../lib/topics'
 
 const enum Size {
@@ -9,4 +10,7 @@ const enum Size {
 
 export const config: ApiRouteConfig = { type: 'api', name: 'Enum', path: Path.Enum, method: 'GET', emits: [] }
 
-export const handler: Handlers['Enum'] = async () => ({ status: 200, body: { path: Path.Enum, size: Size.Large } })
+export const handler: Handlers['Enum'] = async () => ({
+  status: 200,
+  body: { path: Path.Enum, size: Size.Large, other: Sizes.Large, colour: Colour.Red },
+})

@@ -1,0 +1,3 @@
+export class Clock {
+  hour = 12
+}
