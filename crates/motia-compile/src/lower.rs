@@ -42,8 +42,8 @@ pub(crate) fn lower<'a>(
     let written_exports = written_exports(&parsed);
     let mut program = parsed.program;
     let typescript = program.source_type.is_typescript();
-    if !typescript && !dialect.experimental_decorators {
-        refuse_decorators(&program)?;
+    if !dialect.experimental_decorators {
+        refuse_decorators(&program, typescript)?;
     }
 
     let checked = SemanticBuilder::new_compiler().with_check_syntax_error(true).with_enum_eval(true).build(&program);
@@ -111,9 +111,9 @@ fn written_exports(parsed: &ParserReturn<'_>) -> BTreeSet<String> {
         .collect()
 }
 
-/// In TypeScript decorators are always lowered by its own older rules. JavaScript means those of the proposal, which
-/// neither Node nor the lowering knows.
-fn refuse_decorators(program: &Program<'_>) -> Result<(), Diagnostics> {
+/// Decorators are those of the proposal unless the configuration asks for TypeScript's own older ones. Neither Node nor the lowering
+/// knows the former, and to take them for the latter would call them with other arguments.
+fn refuse_decorators(program: &Program<'_>, typescript: bool) -> Result<(), Diagnostics> {
     #[derive(Default)]
     struct First(Option<Span>);
     impl<'a> Visit<'a> for First {
@@ -124,11 +124,12 @@ fn refuse_decorators(program: &Program<'_>) -> Result<(), Diagnostics> {
     if !program.source_text.contains('@') {
         return Ok(());
     }
+    let config = if typescript { "tsconfig.json" } else { "tsconfig.json or jsconfig.json" };
     let mut first = First::default();
     first.visit_program(program);
     match first.0 {
-        Some(span) => Err(OxcDiagnostic::error("decorators are not supported in JavaScript")
-            .with_help("set \"experimentalDecorators\": true in tsconfig.json or jsconfig.json to use TypeScript's decorators, or write the file in TypeScript")
+        Some(span) => Err(OxcDiagnostic::error("decorators of the ECMAScript proposal are not supported")
+            .with_help(format!("set \"experimentalDecorators\": true in the compilerOptions of {config} to use TypeScript's decorators"))
             .with_label(span)
             .into()),
         None => Ok(()),

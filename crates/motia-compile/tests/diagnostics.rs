@@ -84,6 +84,12 @@ said! {
     }
     await_in_commonjs { "steps/a.step.js": "const x = await 1\nmodule.exports = { x }" }
     decorators_in_javascript { "steps/a.step.js": "export class A {\n  @dec run() {}\n}" }
+    decorators_in_typescript_without_the_option {
+        "steps/a.step.ts": "import { dec } from '../lib/dec'\nexport class A {\n  @dec run() {}\n}",
+        "lib/dec.ts": "export const dec = (value: unknown, context: { kind: string }) => value",
+        "tsconfig.json": r#"{ "compilerOptions": { "strict": true } }"#,
+    }
+    an_export_assignment_beside_exports { "steps/a.step.ts": "const x = 1\nexport = x\nexport const y = 2" }
     a_namespace_with_a_variable { "steps/a.step.ts": "export namespace N {\n  export let count = 0\n}" }
     names_that_the_sdk_does_not_have { "steps/a.step.ts": "import { nothing } from 'motia'\nexport const result = nothing" }
     a_configuration_keeps_what_it_can {

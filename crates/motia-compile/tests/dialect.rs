@@ -75,6 +75,15 @@ projects! {
         "steps/a.step.ts": "import { Size } from '../lib/size'\nexport const result = Size.L",
         "lib/size.ts": "export const enum Size { S = 1, L = 2 }",
     } => "2";
+    enums_pass_through_other_files {
+        "steps/a.step.ts": "import { Size, Colour, Deep } from '../lib'\nimport * as all from '../lib'
+            enum Own { A = Size.Large, B = `${Colour.Red}!` as any }
+            export const result = [Size.Large, Size[8], Colour.Red, Deep.X, all.Size.Small, Own.A]",
+        "lib/index.ts": "export { Size, Colour } from './sizes'\nexport * from './deep'",
+        "lib/sizes.ts": "export const enum Size { Small = 1, Large = Small << 3 }\nexport enum Colour { Red = 'red' }",
+        "lib/deep.ts": "export declare const enum Nothing { A }\nexport const enum Deep { X = 'x' }",
+        "tsconfig.json": r#"{ "compilerOptions": { "isolatedModules": true, "preserveConstEnums": false } }"#,
+    } => r#"[8,"Large","red","x",1,8]"#;
     constructor_parameters_become_properties {
         "steps/a.step.ts": "class A { b = this.a + 1; constructor(private readonly a: number, public c = 3) {} }
             export const result = { ...new A(1) }",
@@ -100,11 +109,13 @@ projects! {
             const tag = (name: string) => (...args: any[]) => { log.push(`${name}:${args.length}:${String(args[1])}`) }
             @tag('class') class A { @tag('field') x = 1; @tag('method') run(@tag('param') a: number) { return a } }
             export const result = [log, new A().run(2)]",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true } }"#,
     } => r#"[["field:2:x","param:3:run","method:3:run","class:1:undefined"],2]"#;
     a_method_decorator_may_replace_it {
         "steps/a.step.ts": "const twice = (t: any, k: string, d: PropertyDescriptor) => { const f = d.value; d.value = function () { return f.call(this) * 2 } }
             class A { @twice run() { return 4 } static make = () => new A() }
             export const result = A.make().run()",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true } }"#,
     } => "8";
     decorator_metadata_is_written_if_asked_for {
         "steps/a.step.ts": "const seen: any[] = []
@@ -114,6 +125,24 @@ projects! {
             export const result = seen",
         "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true, "emitDecoratorMetadata": true } }"#,
     } => r#"[["design:returntype","Number"],["design:paramtypes",["String"]],["design:type","Function"]]"#;
+    metadata_names_classes_of_other_files_and_spares_types {
+        "steps/a.step.ts": "import { Clock, Zone } from '../lib/clock'
+            const seen: any[] = []
+            ;(Reflect as any).metadata = (key: string, value: any) => () => { if (key === 'design:paramtypes') seen.push(value.map((v: any) => v.name)) }
+            const dec: any = () => {}
+            @dec class Shop { constructor(private clock: Clock, zone: Zone, names: string[], any?: unknown) {} }
+            export const result = seen",
+        "lib/clock.ts": "export class Clock {}\nexport interface Zone { name: string }",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true, "emitDecoratorMetadata": true } }"#,
+    } => r#"[["Clock","Object","Array","Object"]]"#;
+    accessor_fields_are_lowered {
+        "steps/a.step.ts": "class A { accessor x: number = 1; static accessor y = 2; accessor #z = 3; z() { return this.#z } }
+            const a = new A()\na.x += 10
+            export const result = [a.x, A.y, a.z(), Object.keys(a)]",
+    } => "[11,2,3,[]]";
+    accessor_fields_in_javascript {
+        "steps/a.step.js": "class A { accessor x = 1 }\nmodule.exports = { result: new A().x }",
+    } => "1";
     using_disposes_in_reverse {
         "steps/a.step.ts": "const log: string[] = []
             const res = (name: string) => ({ [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() { log.push(name) } })
@@ -124,6 +153,17 @@ projects! {
         "steps/a.step.ts": "import lib = require('../lib/old')\nexport const result = lib.x",
         "lib/old.ts": "const value: { x: number } = { x: 7 }\nexport = value",
     } => "7";
+    export_equals_of_a_class_with_a_namespace {
+        "steps/a.step.ts": "import Shop = require('../lib/shop')\nimport { open } from '../lib/shop'\nimport again from '../lib/shop'
+            import kinds = Shop.Kinds
+            export const result = [new Shop().name, Shop.open, open, again === Shop, kinds.pet]",
+        "lib/shop.ts": "class Shop { name = 'shop' }\nnamespace Shop { export const open = 9; export namespace Kinds { export const pet = 'pet' } }\nexport = Shop",
+    } => r#"["shop",9,9,true,"pet"]"#;
+    import_equals_may_be_exported_or_a_type {
+        "steps/a.step.ts": "export import path = require('node:path')\nimport type old = require('../lib/throws')\nimport gone = require('../lib/throws')
+            const x: gone.T = 1\nexport const result = [path.basename('a/b'), x]",
+        "lib/throws.ts": "export type T = number\nthrow new Error('loaded')",
+    } => r#"["b",1]"#;
     assertions_and_generics_go {
         "steps/a.step.ts": "declare const nothing: string\nabstract class B<T> { abstract x: T; declare y: number }
             function id<T extends object>(this: void, x: T, y?: number): x is T { return x as unknown as any }
@@ -145,6 +185,22 @@ projects! {
         "node_modules/react/index.js": "exports.createElement = (type, props, ...children) => ({ type, props, children })",
         "tsconfig.json": r#"{ "compilerOptions": { "jsx": "react" } }"#,
     } => r#"{"type":"p","props":{"id":"x"},"children":["hi"]}"#;
+    jsx_of_another_library {
+        "steps/a.step.ts": "import { mail } from '../lib/mail'\nimport { other } from '../lib/other'\nexport const result = [mail, other]",
+        "lib/mail.tsx": "export const mail = <p/>",
+        "lib/other.tsx": "/** @jsxImportSource preact */\nexport const other = <b/>",
+        "node_modules/hono/package.json": r#"{ "exports": { "./jsx/jsx-runtime": "./r.js" } }"#,
+        "node_modules/hono/r.js": "exports.jsx = (type) => `hono ${type}`",
+        "node_modules/preact/package.json": r#"{ "exports": { "./jsx-runtime": "./r.js" } }"#,
+        "node_modules/preact/r.js": "exports.jsx = (type) => `preact ${type}`",
+        "tsconfig.json": r#"{ "compilerOptions": { "jsx": "react-jsx", "jsxImportSource": "hono/jsx" } }"#,
+    } => r#"["hono p","preact b"]"#;
+    jsx_by_a_factory_of_its_own {
+        "steps/a.step.ts": "import { mail } from '../lib/mail'\nexport const result = mail",
+        "lib/mail.tsx": "import { h, Fragment } from './h'\nexport const mail = <><p>hi</p></>",
+        "lib/h.ts": "export const Fragment = 'fragment'\nexport const h = (type: string, _props: object | null, ...children: unknown[]) => [type, ...children]",
+        "tsconfig.json": r#"{ "compilerOptions": { "jsx": "react", "jsxFactory": "h", "jsxFragmentFactory": "Fragment" } }"#,
+    } => r#"["fragment",["p","hi"]]"#;
 
     // Where am I.
     esm_knows_where_its_source_is {

@@ -59,6 +59,18 @@ projects! {
         "lib/a.ts": "export const a = 1",
         "lib/b.ts": "export const b = 2",
     } => "[1,2]";
+    the_own_package_by_its_name {
+        "steps/a.step.ts": "import { b } from 'shop/lib/b'\nimport { b as again } from '../lib/b'\nconst r = require('shop')\nexport const result = [b, b === again, r.main]",
+        "package.json": r#"{ "name": "shop", "exports": { ".": "./lib/main.ts", "./lib/*": "./lib/*.ts" } }"#,
+        "lib/b.ts": "export const b: object = { b: 1 }",
+        "lib/main.ts": "export const main: string = 'main'",
+    } => r#"[{"b":1},true,"main"]"#;
+    the_condition_module_sync {
+        "steps/a.step.ts": "import { v } from 'pkg'\nconst r = require('pkg')\nexport const result = [v, r.v, (await import('pkg')).v]",
+        "node_modules/pkg/package.json": r#"{ "exports": { "module-sync": "./sync.mjs", "default": "./old.cjs" } }"#,
+        "node_modules/pkg/sync.mjs": "export const v = 'sync'",
+        "node_modules/pkg/old.cjs": "exports.v = 'old'",
+    } => r#"["sync","sync","sync"]"#;
     a_package_beside_a_nested_file {
         "steps/sub/a.step.ts": "import { v } from 'pkg'\nconst r = require('pkg')\nimport { top } from '../../lib/top'\nexport const result = [v, r.v, top]",
         "lib/top.ts": "import { v } from 'pkg'\nexport const top = v",
@@ -114,6 +126,26 @@ fn workspace_packages_that_ship_typescript() {
     }
     let generation = project.compile();
     assert_eq!(project.run(&generation, "steps/a.step.ts").unwrap(), r#"["zod of types","all","ui",1]"#);
+}
+
+#[test]
+fn packages_as_pnpm_links_them() {
+    let project = Project::new(&[
+        ("steps/a.step.ts", "import { v } from 'outer'\nimport raw from '@shop/raw'\nconst r = require('outer')\nexport const result = [v, r.v, raw]"),
+        ("node_modules/.pnpm/outer@1.0.0/node_modules/outer/index.js", "exports.v = require('inner').v"),
+        ("node_modules/.pnpm/inner@1.0.0/node_modules/inner/index.js", "exports.v = 'inner'"),
+        ("packages/raw/package.json", r#"{ "name": "@shop/raw", "type": "module", "exports": "./src/index.ts" }"#),
+        ("packages/raw/src/index.ts", "import { deep } from './deep.js'\nimport { v } from 'outer'\nexport default `${deep} ${v}`"),
+        ("packages/raw/src/deep.ts", "export const deep: string = 'deep'"),
+        ("node_modules/@shop/.keep", ""),
+        ("packages/raw/node_modules/.keep", ""),
+    ]);
+    let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, project.root.join("node_modules").join(from)).unwrap();
+    link("outer", ".pnpm/outer@1.0.0/node_modules/outer");
+    link(".pnpm/outer@1.0.0/node_modules/inner", "../../inner@1.0.0/node_modules/inner");
+    link("@shop/raw", "../../packages/raw");
+    link("../packages/raw/node_modules/outer", "../../../node_modules/.pnpm/outer@1.0.0/node_modules/outer");
+    assert_eq!(project.run(&project.compile(), "steps/a.step.ts").unwrap(), r#"["inner","inner","deep inner"]"#);
 }
 
 #[test]
