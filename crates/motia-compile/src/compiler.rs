@@ -16,6 +16,7 @@ use crate::generation::{GenerationHash, Generations, Held};
 use crate::graph::{File, FileId, Graph, Memory, Resolved};
 use crate::layout::normalize;
 use crate::link::{Linked, Linker};
+use crate::parallel;
 use crate::pattern::Glob;
 use crate::resolve::{Resolver, candidates};
 use crate::sdk::SdkModules;
@@ -88,6 +89,10 @@ impl Compiler {
     /// Compiles the entries that Node runs, with all that they import. What is wrong with a file costs the entries that
     /// reach it, and nothing else.
     pub fn compile(&mut self, entries: &[SourceFile]) -> Result<Generation, Error> {
+        parallel::on_large_stack(|| self.compile_here(entries))
+    }
+
+    fn compile_here(&mut self, entries: &[SourceFile]) -> Result<Generation, Error> {
         let entries: Vec<&SourceFile> = entries
             .iter()
             .filter(|entry| matches!(entry.language, Language::TypeScript | Language::JavaScript))

@@ -56,6 +56,7 @@ mod link;
 mod links;
 mod lower;
 mod names;
+mod nesting;
 mod modules;
 mod parallel;
 mod pattern;

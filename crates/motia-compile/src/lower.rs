@@ -16,6 +16,7 @@ use oxc::transformer::{
     TransformOptions, Transformer, TypeScriptOptions,
 };
 
+use crate::nesting::{MOST_NESTED, too_deep};
 use crate::tsconfig::{Dialect, Jsx};
 
 /// Where the lowering thinks its run-time helpers come from. No package can have this name.
@@ -72,6 +73,12 @@ pub(crate) fn parse<'a>(
     source: &'a str,
     path: &Path,
 ) -> Result<ParserReturn<'a>, Diagnostics> {
+    if let Some(at) = too_deep(source) {
+        return Err(OxcDiagnostic::error(format!("more than {MOST_NESTED} brackets are open here"))
+            .with_help("Node cannot load code that is nested so deeply: keep such data in a JSON file, or build it in a loop")
+            .with_label(Span::new(at, at + 1))
+            .into());
+    }
     let stated = SourceType::from_path(path).unwrap_or_default();
     let first = parse_as(allocator, source, if is_module(path) { stated } else { stated.with_unambiguous(true) });
     if !first.panicked && first.diagnostics.is_empty() {

@@ -153,9 +153,41 @@ fn deep_nesting_is_survived() {
     let project = project();
     let mut compiler = project.compiler();
     // Parsing the output would need as much stack as the compiler takes.
-    for (open, close) in [("[", "]"), ("(", ")"), ("{ a: ", " }"), ("() => ", "")] {
-        let source = format!("export const x = {}1{}", open.repeat(2000), close.repeat(2000));
-        let generation = survive(&mut compiler, &project, &source, "ts");
-        assert_eq!(generation.modules.len(), 1);
+    let shapes = [
+        ("[", "]"),
+        ("(", ")"),
+        ("{ a: ", " }"),
+        ("() => ", ""),
+        ("1 + ", ""),
+        ("!", ""),
+        ("a ? b : ", ""),
+        ("a.b = ", ""),
+        ("`${", "}`"),
+        ("new ", ".x"),
+        ("<", ">"),
+        ("await ", ""),
+    ];
+    for (open, close) in shapes {
+        let source = format!("export const x = {}1{}", open.repeat(10_000), close.repeat(10_000));
+        survive(&mut compiler, &project, &source, "ts");
     }
+    for source in ["if (x) {} else ".repeat(10_000) + ";", format!("type A = 1{}", "[]".repeat(10_000)), "a".to_owned() + &"()".repeat(10_000)] {
+        survive(&mut compiler, &project, &source, "ts");
+    }
+}
+
+#[test]
+fn nesting_that_nobody_can_run_is_refused() {
+    let project = Project::new(&[
+        ("steps/a.step.ts", &format!("export const x = 1\nexport const y = {}", "(function () {".repeat(6000))),
+        ("steps/b.step.ts", "import { x } from 'deep'\nimport data from './data.json'\nexport const y = [x, data]"),
+        ("steps/data.json", &format!("{}{}", "[".repeat(6000), "]".repeat(6000))),
+        // Packages are read for their names.
+        ("node_modules/deep/index.js", &format!("exports.x = 1; y = {}", "[".repeat(20_000))),
+    ]);
+    // As large as that of the threads on which the engine compiles.
+    let thread = std::thread::Builder::new().stack_size(2 << 20);
+    let compiling = thread.spawn(move || project.compile().failed.into_iter().map(|(_, said)| said.message).collect::<Vec<_>>());
+    let said = compiling.unwrap().join().unwrap();
+    assert_eq!(said, ["more than 10000 brackets are open here"]);
 }
