@@ -51,6 +51,7 @@ mod facts;
 mod generation;
 mod graph;
 mod helpers;
+mod installing;
 mod layout;
 mod link;
 mod links;

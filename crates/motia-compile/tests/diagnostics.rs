@@ -48,6 +48,10 @@ said! {
         "steps/a.step.ts": "import { x } from '../lib/x'\nexport const result = x",
         "lib/x.ts": "import _ from '@scope/tool/deep'\nimport y from 'y'\nexport const x = _",
     }
+    a_package_that_is_listed_and_not_installed {
+        "steps/a.step.ts": "import x from 'lodash'\nexport const result = x",
+        "package.json": r#"{ "dependencies": { "lodash": "^4.0.0" } }"#,
+    }
     a_missing_require { "steps/a.step.js": "const x = require('gone')\nconst lazy = () => require('also-gone')\nmodule.exports = { x }" }
     a_missing_dynamic_import { "steps/a.step.ts": "export const handler = () => import('gone')" }
     a_path_that_a_package_does_not_export {
@@ -96,6 +100,17 @@ said! {
         "motia.config.ts": "import gone, { named } from 'gone'\nimport { defineConfig } from 'motia'\nconst other = require('other')\nexport default defineConfig({ plugins: [gone(), named.x, other()] })",
         "steps/a.step.ts": "export const config = {}",
     }
+}
+
+#[test]
+fn a_missing_package_is_installed_by_the_manager_in_use() {
+    let mut help = Vec::new();
+    for lock in ["package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "../pnpm-lock.yaml"] {
+        let project = Project::new(&[("steps/a.step.ts", "import x from '@a/b/c'\nexport const y = x"), (lock, "")]);
+        help.push(project.compile().failed[0].1.help.clone().unwrap());
+    }
+    let expected = ["npm install @a/b", "pnpm add @a/b", "yarn add @a/b", "bun add @a/b", "pnpm add @a/b"];
+    assert_eq!(help, expected.map(|command| format!("run `{command}`")));
 }
 
 #[test]

@@ -139,6 +139,32 @@ fn pruning_spares_what_is_held_or_kept() {
 }
 
 #[test]
+fn two_hundred_changes_leave_little_behind() {
+    let project = Project::new(&[("steps/a.step.ts", "export const result = 0"), ("steps/b.step.ts", "export const result = 'b'")]);
+    let mut compiler = project.compiler();
+    let mut kept = std::collections::VecDeque::new();
+    for change in 0..200 {
+        project.write("steps/a.step.ts", &format!("export const result = {change}"));
+        if change % 10 == 0 {
+            project.write("steps/b.step.ts", "export const result =");
+        } else if change % 10 == 1 {
+            project.write("steps/b.step.ts", "export const result = 'b'");
+        }
+        // As the engine does it: the last few stay, for workers that still finish.
+        kept.push_back(compile(&project, &mut compiler));
+        if kept.len() > 4 {
+            kept.pop_front();
+        }
+        let keep: Vec<_> = kept.iter().map(|generation| generation.hash.clone()).collect();
+        compiler.prune(&keep).unwrap();
+    }
+    assert_eq!(on_disk(&project).len(), 4);
+    // Each with its lock, and the lock of all.
+    let folder = project.root.join(".motia/compiled");
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 9);
+}
+
+#[test]
 fn a_damaged_generation_is_written_again() {
     let project = Project::new(&FILES);
     let first = project.compile();

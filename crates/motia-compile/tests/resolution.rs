@@ -174,6 +174,45 @@ fn a_broken_extends_is_a_warning() {
 }
 
 #[test]
+fn comments_and_commas_in_tsconfig_do_no_harm_and_its_mistakes_are_told() {
+    let project = Project::new(&[
+        ("steps/a.step.ts", "import { a } from '@/a'\nimport { b } from '~/b'\nexport const result = [a, b]"),
+        (
+            "tsconfig.json",
+            "\u{feff}{\n  // one\n  \"extends\": \"./bad\", /* two */\n  \"compilerOptions\": { \"paths\": { \"@/*\": [\"lib/*\",], \"~/*\": [\"./lib/*\"], }, },\n}\n",
+        ),
+        ("bad.json", r#"{ "compilerOptions": { "paths": "lib" } }"#),
+        ("lib/a.ts", "export const a = 1"),
+        ("lib/b.ts", "export const b = 2"),
+    ]);
+    let generation = project.compile();
+    assert_eq!(project.run(&generation, "steps/a.step.ts").unwrap(), "[1,2]");
+    insta::assert_snapshot!(generation.warnings[0].to_string(), @r#"
+    this configuration cannot be read and is ignored: invalid type: string "lib", expected a map at line 1 column 37
+      at bad.json
+    "#);
+}
+
+#[test]
+fn a_root_with_odd_characters_behind_a_link() {
+    let project = Project::new(&[("x", "")]);
+    let inner = "mein Projekt (früh) 東京 #1 100%";
+    project.write(&format!("{inner}/steps/a b.step.ts"), "import { v } from 'pkg'\nimport { x } from '../lib/ü#?%41.js'\nimport data from '../lib/d.json'
+        const name: string = 'ü#?%41'
+        export const result = async () => [v, x, data.d, (await import(`../lib/${name}.ts`)).x, require('../lib/d.json').d, __dirname.split('/').slice(-2)]");
+    project.write(&format!("{inner}/lib/ü#?%41.ts"), "export const x: string = 'x'");
+    project.write(&format!("{inner}/lib/d.json"), r#"{ "d": "d" }"#);
+    project.write(&format!("{inner}/node_modules/pkg/index.js"), "exports.v = 'v'");
+    let link = project.outside().join("link");
+    std::os::unix::fs::symlink(project.root.join(inner), &link).unwrap();
+    let config = motia_compile::Config { root: link.clone(), motia_dir: link.join(".motia"), ..project.config() };
+    let entries = motia_compile::discover(&link).unwrap().files;
+    let generation = motia_compile::Compiler::new(config).compile(&entries).unwrap();
+    let printed = project.run(&generation, "steps/a b.step.ts").unwrap();
+    assert_eq!(printed, format!(r#"["v","x","d","x","d",["{inner}","steps"]]"#));
+}
+
+#[test]
 fn the_engine_folder_may_lie_elsewhere() {
     let project = Project::new(&[
         (

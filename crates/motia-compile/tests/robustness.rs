@@ -177,6 +177,18 @@ fn deep_nesting_is_survived() {
 }
 
 #[test]
+fn a_source_of_many_megabytes_is_compiled() {
+    let project = Project::new(&[("steps/a.step.ts", "import { rows } from '../lib/rows'\nexport const result = rows.length")]);
+    let rows: String = (0..50_000).map(|row| format!("  {{ id: {row}, name: 'row {row}', text: `{}` }},\n", "x".repeat(70))).collect();
+    assert!(rows.len() > 5 << 20);
+    project.write("lib/rows.ts", &format!("export const rows: object[] = [\n{rows}]\n"));
+    assert_eq!(project.run(&project.compile(), "steps/a.step.ts").unwrap(), "50000");
+    project.write("lib/rows.ts", &format!("export const rows: object[] = [\n{rows}}}\n"));
+    let said = project.compile().failed.remove(0).1.to_string();
+    assert!(said.contains("lib/rows.ts:50002:1") && said.len() < 2000, "{said}");
+}
+
+#[test]
 fn nesting_that_nobody_can_run_is_refused() {
     let project = Project::new(&[
         ("steps/a.step.ts", &format!("export const x = 1\nexport const y = {}", "(function () {".repeat(6000))),

@@ -3,6 +3,7 @@
 use crate::diagnostic::Diagnostic;
 use crate::facts::Request;
 use crate::graph::File;
+use crate::installing;
 use crate::resolve::Missing;
 
 use super::FileLinker;
@@ -16,7 +17,8 @@ impl FileLinker<'_> {
             Missing::File => at(format!("cannot find '{specifier}'"))
                 .help("check the path and the name; extensions may be left out, upper and lower case count"),
             Missing::Package(package) => {
-                at(format!("cannot find package '{package}'")).help(format!("run `npm install {package}`"))
+                let folder = self.file.path.parent().unwrap_or(self.root);
+                at(format!("cannot find package '{package}'")).help(installing::advice(folder, package))
             }
             Missing::Broken(why) => at(format!("cannot import '{specifier}': {why}")),
         }
