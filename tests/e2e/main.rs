@@ -23,5 +23,6 @@ mod health;
 mod knobs;
 mod reload;
 mod requests;
+mod saving;
 mod scale;
 mod support;

@@ -192,11 +192,11 @@ fn calls_in_flight_finish_on_the_old_code_and_none_is_refused() {
 fn a_burst_of_saves_ends_with_the_last_one() {
     let project = project();
     let engine = project.dev();
-    for n in 0..50 {
+    for n in 0..100 {
         project.write("steps/a.step.ts", &answering(&format!("v{n}-")));
         thread::sleep(Duration::from_millis(3));
     }
-    until(&engine, "/a", "v49-!");
+    until(&engine, "/a", "v99-!");
     assert_eq!(engine.get("/__motia/health").json()["broken"], json!([]));
 }
 

@@ -1,6 +1,6 @@
 //! How long compiling takes: cold, with everything known, and after one file changed.
 //!
-//! `cargo run --release -p motia-compile --example timings [steps]`
+//! `cargo run --release -p motia-compile --example timings [steps] [rounds]`
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -11,17 +11,16 @@ use std::time::Duration;
 use motia_compile::{Compiler, Config, SdkModules, discover};
 use motia_core::{Clock, SystemClock};
 
-const ROUNDS: usize = 15;
-
 fn main() -> Result<(), Box<dyn Error>> {
-    let steps: usize = std::env::args().nth(1).map_or(Ok(30), |count| count.parse())?;
+    let argument = |index, default| std::env::args().nth(index).map_or(Ok(default), |count| count.parse());
+    let (steps, rounds): (usize, usize) = (argument(1, 30)?, argument(2, 15)?);
     let folder = std::env::temp_dir().join(format!("motia-timings-{}", std::process::id()));
     write_project(&folder, steps)?;
 
     let clock = SystemClock::default();
     let entries = discover(&folder)?.files;
     let mut times = [Vec::new(), Vec::new(), Vec::new(), Vec::new()];
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let _ = fs::remove_dir_all(folder.join(".motia"));
         let mut time = |index: usize, work: &mut dyn FnMut() -> Result<(), motia_compile::Error>| {
             let start = clock.elapsed();
@@ -41,7 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["cold", "nothing changed", "one step changed", "new process, nothing changed"].iter().zip(&mut times)
     {
         times.sort();
-        println!("{steps} steps, {name:<28} {:>7.2} ms (median of {ROUNDS})", millis(times[ROUNDS / 2]));
+        println!("{steps} steps, {name:<28} {:>7.2} ms (median of {rounds})", millis(times[rounds / 2]));
     }
     fs::remove_dir_all(&folder)?;
     Ok(())

@@ -153,7 +153,8 @@ impl<'s> Reader<'s> {
     }
 
     fn passes_require(&self) -> bool {
-        let mentioned = self.scoping.root_unresolved_references().get("require").map_or(0, |references| references.len());
+        let mentioned =
+            self.scoping.root_unresolved_references().get("require").map_or(0, |references| references.len());
         mentioned > self.literal_requires
     }
 

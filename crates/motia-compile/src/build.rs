@@ -211,8 +211,7 @@ impl<'a> Build<'a> {
         }
         let mut modules = Modules::new(&self.config.sdk);
         modules.files = jobs.iter().map(|job| (path(job.file), job.output.clone())).collect();
-        modules.refused =
-            live.refused.iter().map(|(&id, said)| (path(&self.graph.files[id]), said.clone())).collect();
+        modules.refused = live.refused.iter().map(|(&id, said)| (path(&self.graph.files[id]), said.clone())).collect();
         let aliases = asking.iter().map(|file| (path(file), file.config.aliases()));
         modules.aliases = aliases.filter(|(_, aliases)| !aliases.is_empty()).collect();
         Some(modules)

@@ -135,7 +135,8 @@ impl Compiler {
         inputs.extend(self.resolver.manifests.iter().cloned());
         inputs.insert(root.join("package.json"));
         inputs.extend(graph.files.iter().flat_map(missing_inputs));
-        let listed = graph.files.iter().flat_map(|file| &file.listed).flat_map(|listing| listing.globs.clone()).collect();
+        let listed =
+            graph.files.iter().flat_map(|file| &file.listed).flat_map(|listing| listing.globs.clone()).collect();
         let module = |(entry, id): (SourcePath, FileId)| (entry, held.folder.join(graph.files[id].output(&root)));
         Ok(Generation {
             hash: held.hash.clone(),

@@ -157,7 +157,8 @@ impl FileLinker<'_> {
     fn cut_listings(&mut self) {
         let cut = self.facts.computed.iter().zip(&self.file.listed).filter(|(_, listing)| listing.cut);
         for (computed, _) in cut {
-            let message = format!("this may stand for more than {} files: the others cannot be loaded by it", Glob::most());
+            let message =
+                format!("this may stand for more than {} files: the others cannot be loaded by it", Glob::most());
             let warning = Diagnostic::new(&self.file.name, message)
                 .at(&self.file.source, computed.span.clone())
                 .help("let it begin with the folder that is meant, as in `./plugins/${name}.js`");

@@ -75,7 +75,9 @@ pub(crate) fn parse<'a>(
 ) -> Result<ParserReturn<'a>, Diagnostics> {
     if let Some(at) = too_deep(source) {
         return Err(OxcDiagnostic::error(format!("more than {MOST_NESTED} brackets are open here"))
-            .with_help("Node cannot load code that is nested so deeply: keep such data in a JSON file, or build it in a loop")
+            .with_help(
+                "Node cannot load code that is nested so deeply: keep such data in a JSON file, or build it in a loop",
+            )
             .with_label(Span::new(at, at + 1))
             .into());
     }
@@ -136,7 +138,9 @@ fn refuse_decorators(program: &Program<'_>, typescript: bool) -> Result<(), Diag
     first.visit_program(program);
     match first.0 {
         Some(span) => Err(OxcDiagnostic::error("decorators of the ECMAScript proposal are not supported")
-            .with_help(format!("set \"experimentalDecorators\": true in the compilerOptions of {config} to use TypeScript's decorators"))
+            .with_help(format!(
+                "set \"experimentalDecorators\": true in the compilerOptions of {config} to use TypeScript's decorators"
+            ))
             .with_label(span)
             .into()),
         None => Ok(()),

@@ -35,12 +35,8 @@ struct Sdk {
 impl Modules {
     pub(crate) fn new(sdk: &SdkModules) -> Self {
         let url = |path: &Path| file_url(path);
-        let sdk = Sdk {
-            motia: url(&sdk.motia),
-            core: url(&sdk.core),
-            plugin: url(&sdk.plugin),
-            adapter: url(&sdk.adapter),
-        };
+        let sdk =
+            Sdk { motia: url(&sdk.motia), core: url(&sdk.core), plugin: url(&sdk.plugin), adapter: url(&sdk.adapter) };
         Self { files: BTreeMap::new(), refused: BTreeMap::new(), aliases: BTreeMap::new(), sdk }
     }
 

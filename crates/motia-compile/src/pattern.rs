@@ -221,7 +221,8 @@ mod tests {
     use super::*;
 
     fn glob(text: &str) -> Glob {
-        let [glob] = &Pattern(text.to_owned()).globs(Path::new("/p/steps/a.ts"), Path::new("/p"), &TsConfig::default())[..]
+        let [glob] =
+            &Pattern(text.to_owned()).globs(Path::new("/p/steps/a.ts"), Path::new("/p"), &TsConfig::default())[..]
         else {
             panic!("one glob");
         };
@@ -234,7 +235,13 @@ mod tests {
         for path in ["/p/plugins/p-a.ts", "/p/plugins/p-a.js", "/p/plugins/p-deep/a.tsx"] {
             assert!(plugins.matches(Path::new(path)), "{path}");
         }
-        for path in ["/p/plugins/a.ts", "/p/plugins/p-a.json", "/p/plugins/p-a.d.ts", "/p/other/p-a.ts", "/p/plugins/p-x/node_modules/b.js"] {
+        for path in [
+            "/p/plugins/a.ts",
+            "/p/plugins/p-a.json",
+            "/p/plugins/p-a.d.ts",
+            "/p/other/p-a.ts",
+            "/p/plugins/p-x/node_modules/b.js",
+        ] {
             assert!(!plugins.matches(Path::new(path)), "{path}");
         }
         let without = glob("./\0");
@@ -249,7 +256,15 @@ mod tests {
     fn nothing_known_means_the_code_of_the_package() {
         let any = glob("\0");
         assert!(any.matches(Path::new("/p/lib/a.ts")));
-        for path in ["/p/data.json", "/p/lib/a.test.ts", "/p/tests/a.ts", "/p/dist/a.js", "/p/.cache/a.js", "/q/a.js", "/p/node_modules/a/a.js"] {
+        for path in [
+            "/p/data.json",
+            "/p/lib/a.test.ts",
+            "/p/tests/a.ts",
+            "/p/dist/a.js",
+            "/p/.cache/a.js",
+            "/q/a.js",
+            "/p/node_modules/a/a.js",
+        ] {
             assert!(!any.matches(Path::new(path)), "{path}");
         }
     }

@@ -109,7 +109,10 @@ fn a_broken_file_matters_only_if_it_is_asked_for() {
 #[test]
 fn what_is_said_of_a_broken_file_has_a_code_frame() {
     let project = Project::new(&[
-        ("steps/a.step.ts", "const name: string = 'bad'\nexport const result = () => import('../lib/' + name).catch((error) => error.message)"),
+        (
+            "steps/a.step.ts",
+            "const name: string = 'bad'\nexport const result = () => import('../lib/' + name).catch((error) => error.message)",
+        ),
         ("lib/bad.ts", "import { x } from './worse'\nexport default x"),
         ("lib/worse.ts", "export const x = {"),
     ]);
@@ -144,11 +147,17 @@ fn a_file_that_comes_makes_another_generation() {
 #[test]
 fn files_of_a_linked_package_and_of_the_working_folder_are_found() {
     let project = Project::new(&[
-        ("steps/a.step.ts", "import { load } from '@arena/plugins'\nimport { join } from 'node:path'
-            export const result = async () => [await load('one'), (await import(join(process.cwd(), 'lib', 'x'))).x]"),
+        (
+            "steps/a.step.ts",
+            "import { load } from '@arena/plugins'\nimport { join } from 'node:path'
+            export const result = async () => [await load('one'), (await import(join(process.cwd(), 'lib', 'x'))).x]",
+        ),
         ("lib/x.ts", "export const x: string = 'x'"),
         ("../packages/plugins/package.json", r#"{ "name": "@arena/plugins", "main": "src/index.ts" }"#),
-        ("../packages/plugins/src/index.ts", "export const load = async (name: string) => (await import(`./all/${name}`)).default"),
+        (
+            "../packages/plugins/src/index.ts",
+            "export const load = async (name: string) => (await import(`./all/${name}`)).default",
+        ),
         ("../packages/plugins/src/all/one.ts", "import { z } from 'zod'\nexport default z as string"),
         ("../packages/plugins/node_modules/zod/index.js", "exports.z = 'zod of plugins'"),
         ("node_modules/@arena/.keep", ""),
@@ -159,7 +168,10 @@ fn files_of_a_linked_package_and_of_the_working_folder_are_found() {
 }
 #[test]
 fn too_many_files_are_a_warning() {
-    let project = Project::new(&[("steps/a.step.ts", "const name: string = 'f1'\nexport const result = async () => (await import(name))")]);
+    let project = Project::new(&[(
+        "steps/a.step.ts",
+        "const name: string = 'f1'\nexport const result = async () => (await import(name))",
+    )]);
     for index in 0..1001 {
         project.write(&format!("lib/f{index}.ts"), "export {}");
     }

@@ -140,7 +140,10 @@ fn pruning_spares_what_is_held_or_kept() {
 
 #[test]
 fn two_hundred_changes_leave_little_behind() {
-    let project = Project::new(&[("steps/a.step.ts", "export const result = 0"), ("steps/b.step.ts", "export const result = 'b'")]);
+    let project = Project::new(&[
+        ("steps/a.step.ts", "export const result = 0"),
+        ("steps/b.step.ts", "export const result = 'b'"),
+    ]);
     let mut compiler = project.compiler();
     let mut kept = std::collections::VecDeque::new();
     for change in 0..200 {

@@ -131,16 +131,23 @@ fn workspace_packages_that_ship_typescript() {
 #[test]
 fn packages_as_pnpm_links_them() {
     let project = Project::new(&[
-        ("steps/a.step.ts", "import { v } from 'outer'\nimport raw from '@shop/raw'\nconst r = require('outer')\nexport const result = [v, r.v, raw]"),
+        (
+            "steps/a.step.ts",
+            "import { v } from 'outer'\nimport raw from '@shop/raw'\nconst r = require('outer')\nexport const result = [v, r.v, raw]",
+        ),
         ("node_modules/.pnpm/outer@1.0.0/node_modules/outer/index.js", "exports.v = require('inner').v"),
         ("node_modules/.pnpm/inner@1.0.0/node_modules/inner/index.js", "exports.v = 'inner'"),
         ("packages/raw/package.json", r#"{ "name": "@shop/raw", "type": "module", "exports": "./src/index.ts" }"#),
-        ("packages/raw/src/index.ts", "import { deep } from './deep.js'\nimport { v } from 'outer'\nexport default `${deep} ${v}`"),
+        (
+            "packages/raw/src/index.ts",
+            "import { deep } from './deep.js'\nimport { v } from 'outer'\nexport default `${deep} ${v}`",
+        ),
         ("packages/raw/src/deep.ts", "export const deep: string = 'deep'"),
         ("node_modules/@shop/.keep", ""),
         ("packages/raw/node_modules/.keep", ""),
     ]);
-    let link = |from: &str, to: &str| std::os::unix::fs::symlink(to, project.root.join("node_modules").join(from)).unwrap();
+    let link =
+        |from: &str, to: &str| std::os::unix::fs::symlink(to, project.root.join("node_modules").join(from)).unwrap();
     link("outer", ".pnpm/outer@1.0.0/node_modules/outer");
     link(".pnpm/outer@1.0.0/node_modules/inner", "../../inner@1.0.0/node_modules/inner");
     link("@shop/raw", "../../packages/raw");

@@ -171,15 +171,21 @@ fn deep_nesting_is_survived() {
         let source = format!("export const x = {}1{}", open.repeat(10_000), close.repeat(10_000));
         survive(&mut compiler, &project, &source, "ts");
     }
-    for source in ["if (x) {} else ".repeat(10_000) + ";", format!("type A = 1{}", "[]".repeat(10_000)), "a".to_owned() + &"()".repeat(10_000)] {
+    for source in [
+        "if (x) {} else ".repeat(10_000) + ";",
+        format!("type A = 1{}", "[]".repeat(10_000)),
+        "a".to_owned() + &"()".repeat(10_000),
+    ] {
         survive(&mut compiler, &project, &source, "ts");
     }
 }
 
 #[test]
 fn a_source_of_many_megabytes_is_compiled() {
-    let project = Project::new(&[("steps/a.step.ts", "import { rows } from '../lib/rows'\nexport const result = rows.length")]);
-    let rows: String = (0..50_000).map(|row| format!("  {{ id: {row}, name: 'row {row}', text: `{}` }},\n", "x".repeat(70))).collect();
+    let project =
+        Project::new(&[("steps/a.step.ts", "import { rows } from '../lib/rows'\nexport const result = rows.length")]);
+    let rows: String =
+        (0..50_000).map(|row| format!("  {{ id: {row}, name: 'row {row}', text: `{}` }},\n", "x".repeat(70))).collect();
     assert!(rows.len() > 5 << 20);
     project.write("lib/rows.ts", &format!("export const rows: object[] = [\n{rows}]\n"));
     assert_eq!(project.run(&project.compile(), "steps/a.step.ts").unwrap(), "50000");
@@ -199,7 +205,8 @@ fn nesting_that_nobody_can_run_is_refused() {
     ]);
     // As large as that of the threads on which the engine compiles.
     let thread = std::thread::Builder::new().stack_size(2 << 20);
-    let compiling = thread.spawn(move || project.compile().failed.into_iter().map(|(_, said)| said.message).collect::<Vec<_>>());
+    let compiling =
+        thread.spawn(move || project.compile().failed.into_iter().map(|(_, said)| said.message).collect::<Vec<_>>());
     let said = compiling.unwrap().join().unwrap();
     assert_eq!(said, ["more than 10000 brackets are open here"]);
 }

@@ -1,10 +1,10 @@
 //! What rewritten code turns out to use, and the declarations of it that go to the top of the file.
 
-use std::fmt::Write as _;
 use crate::facts::Format;
 use crate::layout::{file_url, relative_specifier, relative_url};
 use crate::modules;
 use crate::shim::quote;
+use std::fmt::Write as _;
 
 use super::Place;
 use super::scratch::Names;
@@ -78,9 +78,16 @@ impl<'a> Needs<'a> {
                 names.join(", ")
             };
             let _ = match format {
-                Format::Esm => writeln!(code, "import {{ {} }} from {};", list(" as "), quote(&file_url(place.interop))),
+                Format::Esm => {
+                    writeln!(code, "import {{ {} }} from {};", list(" as "), quote(&file_url(place.interop)))
+                }
                 Format::CommonJs => {
-                    writeln!(code, "const {{ {} }} = require({});", list(": "), quote(&place.interop.with_extension("cjs").to_string_lossy()))
+                    writeln!(
+                        code,
+                        "const {{ {} }} = require({});",
+                        list(": "),
+                        quote(&place.interop.with_extension("cjs").to_string_lossy())
+                    )
                 }
             };
         }
