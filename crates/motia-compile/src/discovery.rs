@@ -72,7 +72,7 @@ impl fmt::Display for DiscoveryWarning {
 
 /// Finds the project's configuration, steps and streams.
 pub fn discover(root: &Path) -> Result<Discovery, Error> {
-    fs::read_dir(root).map_err(|source| Error::Root { path: root.to_path_buf(), source })?;
+    fs::read_dir(root).map_err(|cause| Error::Root { path: root.to_path_buf(), cause })?;
 
     let mut found = Discovery::default();
     if let Some(name) = CONFIG_NAMES.into_iter().find(|name| root.join(name).is_file())

@@ -145,7 +145,10 @@ impl Generations {
         let folder = self.folder.join(&*hash.0);
         let count = UNFINISHED.fetch_add(1, Ordering::Relaxed);
         let unfinished = self.folder.join(format!("{hash}.{}-{count}", process::id()));
-        let manifest = fill(&unfinished, items, before)?;
+        let manifest = fill(&unfinished, items, before).inspect_err(|_| {
+            // The disk may be full: what is of no use must not stay.
+            let _ = fs::remove_dir_all(&unfinished);
+        })?;
         // Something that is there by now is the work of a process that was faster, or damaged.
         if folder.exists() {
             match self.load(hash.clone(), lock.try_clone().map_err(output(&folder))?) {

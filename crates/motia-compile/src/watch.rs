@@ -64,8 +64,8 @@ impl Watcher {
     /// Watches all of `root` but `motia_dir` and the folders that tools fill: dependencies, build output, and those that
     /// begin with a dot. `on_change` runs on a thread of the watcher's own.
     pub fn new(root: &Path, motia_dir: &Path, on_change: impl FnMut(Changes) + Send + 'static) -> Result<Self, Error> {
-        let failed = |source| Error::Watch { path: root.to_path_buf(), source };
-        let root = fs::canonicalize(root).map_err(|source| Error::Root { path: root.to_path_buf(), source })?;
+        let failed = |cause| Error::Watch { path: root.to_path_buf(), cause };
+        let root = fs::canonicalize(root).map_err(|cause| Error::Root { path: root.to_path_buf(), cause })?;
         let motia_dir = fs::canonicalize(motia_dir).unwrap_or_else(|_| motia_dir.to_path_buf());
         let (messages, inbox) = mpsc::channel();
         let events = messages.clone();

@@ -222,6 +222,18 @@ fn a_folder_that_cannot_be_written_is_an_error() {
 }
 
 #[test]
+fn a_generation_that_cannot_be_finished_leaves_nothing() {
+    let project = Project::new(&FILES);
+    // As it is with a full disk: some files can be written, and one cannot, whose name grows too long here.
+    project.write(&format!("steps/{}.step.ts", "x".repeat(240)), "export const result = 1");
+    let error = project.compiler().compile(&project.entries()).unwrap_err();
+    assert!(error.to_string().contains("File name too long"), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "the cause would be said twice");
+    let names: Vec<_> = fs::read_dir(project.root.join(".motia/compiled")).unwrap().flatten().collect();
+    assert!(names.iter().all(|entry| entry.file_name().to_string_lossy().ends_with(".lock")), "{names:?}");
+}
+
+#[test]
 fn stack_traces_name_the_source() {
     let project = Project::new(&[
         (
