@@ -8,6 +8,7 @@
 //! | `events` | emits, deliveries, retries, ticks |
 //! | `reload` | `motia dev` while files change |
 //! | `knobs` | what `motia.config` sets |
+//! | `saving` | the ways in which editors, shells and git change files |
 //! | `examples` | the examples answer as they say |
 //! | `faults` | killed workers, killed engines, bad files |
 //! | `health` | workers that block, leak, exit, or go on past their timeout |

@@ -12,7 +12,7 @@ use crate::graph::{File, FileId, Graph, Resolved};
 use crate::helpers;
 use crate::layout::{file_url, relative_specifier, relative_url};
 use crate::links::{DynamicLink, Links};
-use crate::pattern::Glob;
+use crate::pattern::MOST;
 use crate::resolve::{Package, Shape};
 use crate::sdk::{SdkModule, SdkModules};
 use crate::shim::{self, Shim, Wanted};
@@ -157,8 +157,7 @@ impl FileLinker<'_> {
     fn cut_listings(&mut self) {
         let cut = self.facts.computed.iter().zip(&self.file.listed).filter(|(_, listing)| listing.cut);
         for (computed, _) in cut {
-            let message =
-                format!("this may stand for more than {} files: the others cannot be loaded by it", Glob::most());
+            let message = format!("this may stand for more than {} files: the others cannot be loaded by it", MOST);
             let warning = Diagnostic::new(&self.file.name, message)
                 .at(&self.file.source, computed.span.clone())
                 .help("let it begin with the folder that is meant, as in `./plugins/${name}.js`");

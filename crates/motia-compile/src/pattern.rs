@@ -17,7 +17,7 @@ use crate::tsconfig::TsConfig;
 const HOLE: char = '\0';
 
 /// More files than this are not compiled for the sake of one `import()` that may or may not ask for them.
-const MOST: usize = 1000;
+pub(crate) const MOST: usize = 1000;
 
 /// Folders that hold nothing which a project imports. Those whose name begins with a dot are skipped too.
 const SKIPPED: [&str; 3] = ["node_modules", "python_modules", "__pycache__"];
@@ -110,11 +110,8 @@ impl Glob {
                 let path = entry.path();
                 match entry.file_type() {
                     // Links to folders may lead back.
-                    Ok(kind) if kind.is_dir() => {
-                        if !self.skips(&entry.file_name().to_string_lossy()) {
-                            folders.push(path);
-                        }
-                    }
+                    Ok(kind) if kind.is_dir() && self.skips(&entry.file_name().to_string_lossy()) => {}
+                    Ok(kind) if kind.is_dir() => folders.push(path),
                     Ok(_) if self.matches(&path) && path.is_file() => {
                         if found.len() == MOST {
                             return (found.into_iter().collect(), true);
@@ -128,13 +125,8 @@ impl Glob {
         (found.into_iter().collect(), false)
     }
 
-    /// How many files are told at most.
-    pub(crate) const fn most() -> usize {
-        MOST
-    }
-
     /// The folder that all of it lies in, with a slash at its end.
-    pub(crate) fn folder(&self) -> &str {
+    fn folder(&self) -> &str {
         self.prefix.rfind('/').map_or("/", |end| &self.prefix[..=end])
     }
 

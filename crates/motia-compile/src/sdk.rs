@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Absolute paths of the SDK's modules: ES modules, if nothing else is said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SdkModules {
-    /// Exports `$default`, `$unwrap`, `$namespace`, `$import` and `$require`, which compiled code calls. The same
+    /// Exports `$default`, `$unwrap`, `$namespace`, `$import`, `$importFrom`, `$require` and `$resolve`, which compiled code calls. The same
     /// exports lie beside it in a file that ends in `.cjs`, for compiled CommonJS.
     pub interop: PathBuf,
     /// `motia` and its subpaths.

@@ -82,6 +82,14 @@ projects! {
         "lib/load.ts": "export const load = (name: string) => import(name)",
         "plugins/one.ts": "export const one: number = 1",
     } => "1";
+    import_meta_resolve_points_at_sources_and_packages {
+        "steps/a.step.ts": "const tail = (url: string) => url.split('/').slice(-2).join('/')
+            const name: string = 'x', x = import.meta.resolve('../lib/x.ts')
+            export const result = async () => [tail(x), tail(import.meta.resolve(`./${name}.txt`)), tail(import.meta.resolve('esm')), (await import(x)).x, import.meta.resolve('fs')]",
+        "lib/x.ts": "export const x: string = 'x'",
+        "node_modules/esm/package.json": r#"{ "exports": { "import": "./e.mjs" } }"#,
+        "node_modules/esm/e.mjs": "",
+    } => r#"["lib/x.ts","steps/x.txt","esm/e.mjs","x","node:fs"]"#;
     an_import_that_is_no_string_is_made_one {
         "steps/a.step.ts": "const url = new URL('../lib/x.ts', import.meta.url)\nexport const result = async () => (await import(url as any)).x",
         "lib/x.ts": "export const x: number = 1",

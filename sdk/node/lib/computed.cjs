@@ -1,4 +1,4 @@
-// `import(x)` and `require(x)`, where only running the code shows what x is. The user wrote x for the source file, so
+// `import(x)`, `require(x)` and `import.meta.resolve(x)`, where only running the code shows what x is. The user wrote x for the source file, so
 // it is resolved from there; if it names a source of the project, the module that this was compiled to is loaded.
 // The compiler gives the list of those (crates/motia-compile/src/modules.rs).
 'use strict'
@@ -46,6 +46,11 @@ function $require(source, modules) {
   return Object.assign(require, { resolve, cache: native.cache, extensions: native.extensions, main: native.main })
 }
 
+/** `import.meta.resolve` for a source file, by its URL. Packages are found by the compiled file's own, `native`. */
+function $resolve(source, native, specifier) {
+  return /^(\.{0,2}\/|file:)/.test(specifier) ? new URL(specifier, source).href : native(specifier)
+}
+
 /** What a specifier in a source file stands for: {kind, …} */
 function locate(source, modules, specifier) {
   if (typeof specifier !== 'string' || isBuiltin(specifier)) return { kind: 'package', specifier }
@@ -87,7 +92,9 @@ function* aliased(aliases, specifier) {
     const fits =
       suffix === undefined
         ? specifier === prefix
-        : specifier.length >= prefix.length + suffix.length && specifier.startsWith(prefix) && specifier.endsWith(suffix)
+        : specifier.length >= prefix.length + suffix.length &&
+          specifier.startsWith(prefix) &&
+          specifier.endsWith(suffix)
     if (!fits || (matched && pattern !== '*')) continue
     matched = true
     const star = suffix === undefined ? '' : specifier.slice(prefix.length, specifier.length - suffix.length)
@@ -187,4 +194,4 @@ function resolved(source, specifier) {
 
 const isFolder = (path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
-module.exports = { $importFrom, $require }
+module.exports = { $importFrom, $require, $resolve }

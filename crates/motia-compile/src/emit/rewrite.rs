@@ -336,7 +336,15 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
             }
         }
         let is_import = self.is_member_of_module(&call.callee);
+        let resolves = self.format == Format::Esm && is_meta_resolve(&call.callee);
         walk_mut::walk_call_expression(self, call);
+        if resolves {
+            let helper = self.helper("$resolve");
+            let native = mem::replace(&mut call.callee, self.identifier(SPAN, helper));
+            let source = self.literal(SPAN, &file_url(self.source));
+            call.arguments.insert(0, Argument::from(native));
+            call.arguments.insert(0, Argument::from(source));
+        }
         if is_import {
             call.callee = self.without_this(call.callee.take_in(&self.ast));
         }
@@ -380,6 +388,13 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
         }
         declaration.declarations = declarations;
     }
+}
+
+/// `import.meta.resolve`
+fn is_meta_resolve(callee: &Expression<'_>) -> bool {
+    callee.as_member_expression().is_some_and(|member| {
+        matches!(member.object(), Expression::ImportMeta(_)) && member.static_property_name() == Some("resolve")
+    })
 }
 
 fn into_object<'a>(member: MemberExpression<'a>) -> Expression<'a> {
