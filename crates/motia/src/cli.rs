@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Dev(Dev),
     /// Run the project in this folder in production.
     Start(Serve),
+    /// Install the project's packages without those that come with this binary, and make npm scripts run it.
+    Install(Install),
     /// Print the version.
     Version,
 }
@@ -36,6 +38,14 @@ pub(crate) struct Dev {
     /// Let a debugger attach to the worker that serves
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "9229")]
     pub(crate) inspect: Option<u16>,
+}
+
+/// How a project's packages are installed.
+#[derive(Debug, Args)]
+pub(crate) struct Install {
+    /// Say more
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
 /// How a project is served.

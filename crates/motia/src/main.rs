@@ -8,6 +8,8 @@
 //! | `assemble` | configs to steps, streams and routes |
 //! | `changes` | the files that change in `dev` |
 //! | `console` | start-up and reload lines |
+//! | `install` | `motia install` |
+//! | `packages` | the packages that editors and `tsc` find |
 //! | `sdk`, `node`, `dotenv` | what workers need |
 
 mod assemble;
@@ -15,7 +17,9 @@ mod changes;
 mod cli;
 mod console;
 mod dotenv;
+mod install;
 mod node;
+mod packages;
 mod project;
 mod sdk;
 mod serve;
@@ -38,15 +42,18 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let outcome = match Cli::parse().command {
-        Command::Dev(options) => block_on(serve::run(options.serve, Mode::Dev, options.inspect)),
-        Command::Start(options) => block_on(serve::run(options, Mode::Start, None)),
+        Command::Dev(options) => {
+            block_on(serve::run(options.serve, Mode::Dev, options.inspect)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Start(options) => block_on(serve::run(options, Mode::Start, None)).map(|()| ExitCode::SUCCESS),
+        Command::Install(options) => block_on(install::run(options)),
         Command::Version => {
             println!("motia {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("motia: {error:#}");
             ExitCode::FAILURE
@@ -54,7 +61,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("motia").build()?;
     let outcome = runtime.block_on(work);
     // Threads that read or compile may still be at it; nothing waits for them.

@@ -42,3 +42,9 @@ fn write_all(folder: &Path) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// The files of one of the packages that users import, by their paths inside of it.
+pub(crate) fn package_files(package: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    let folder = format!("packages/{package}/");
+    NODE.iter().filter_map(move |(name, bytes)| Some((name.strip_prefix(folder.as_str())?, *bytes)))
+}

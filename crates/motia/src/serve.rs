@@ -29,7 +29,7 @@ use crate::changes::{Watched, matters};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::project::{Parts, Project};
-use crate::{dotenv, node, sdk};
+use crate::{dotenv, install, node, sdk};
 
 /// Runs until a signal. `inspect`: where a debugger may attach. Errors are what keeps the project from starting at all.
 pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Result<()> {
@@ -91,8 +91,18 @@ impl Instance {
         if self.options.mermaid {
             self.console.warning("--mermaid: diagrams are not written in this version");
         }
+        for file in install::recover(&self.root)? {
+            self.console.warning(&format!("{file} is back as it was before a `motia install` that was cut off"));
+        }
         let store = self.open_store()?;
         let sdk = sdk::write_node(&self.motia_dir)?;
+        if let Some(problem) = install::place_packages(&self.root) {
+            // A container's folder may be read-only: nothing that runs needs them.
+            self.telemetry.log(Level::Debug, problem);
+        }
+        if let Some(hint) = install::hint(&self.root, &self.motia_dir).filter(|_| self.mode == Mode::Dev) {
+            self.console.info("INFO", &hint);
+        }
         let engine = self.engine(&store);
         engine.add_pool(Runtime::Node, self.pool(&engine, &sdk)?);
         let edge = Edge::new(engine.clone(), self.mode);
@@ -405,9 +415,9 @@ fn sdk_modules(sdk: &Path) -> SdkModules {
     SdkModules {
         interop: sdk.join("lib/interop.mjs"),
         motia: package("motia"),
-        core: package("core"),
-        plugin: package("plugin-shim"),
-        adapter: package("adapter-shim"),
+        core: package("@motiadev/core"),
+        plugin: package("@motiadev/plugin-shim"),
+        adapter: package("@motiadev/adapter-shim"),
     }
 }
 

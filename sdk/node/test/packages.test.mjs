@@ -12,7 +12,8 @@ const require = createRequire(import.meta.url)
 const packages = new URL('../packages/', import.meta.url)
 
 test('import and require give the same values', async () => {
-  for (const name of readdirSync(packages)) {
+  const scoped = readdirSync(new URL('@motiadev/', packages)).map((name) => `@motiadev/${name}`)
+  for (const name of ['motia', ...scoped]) {
     const imported = await import(new URL(`${name}/index.mjs`, packages))
     const required = require(fileURLToPath(new URL(`${name}/index.cjs`, packages)))
     const names = Object.keys(imported).filter((key) => key !== 'default')
@@ -24,7 +25,7 @@ test('import and require give the same values', async () => {
 
 test('motia and @motiadev/core are the same', async () => {
   const motia = await import('../packages/motia/index.mjs')
-  const core = await import('../packages/core/index.mjs')
+  const core = await import('../packages/@motiadev/core/index.mjs')
   assert.deepEqual({ ...core }, { ...motia })
   const value = { plugins: [] }
   assert.equal(core.config(value), value)
@@ -32,15 +33,15 @@ test('motia and @motiadev/core are the same', async () => {
 })
 
 test('a plugin adds nothing, whichever way it is imported', async () => {
-  const { default: plugin, plugin: named } = await import('../packages/plugin-shim/index.mjs')
+  const { default: plugin, plugin: named } = await import('../packages/@motiadev/plugin-shim/index.mjs')
   assert.equal(named, plugin)
-  assert.equal(require('../packages/plugin-shim/index.cjs').default, plugin)
+  assert.equal(require('../packages/@motiadev/plugin-shim/index.cjs').default, plugin)
   assert.doesNotThrow(() => new (plugin({}).Any)().use('x').member({ y: `${plugin}` }))
   assert.equal(await plugin, plugin)
 })
 
 test('adapters are descriptions, in all forms that projects write', async () => {
-  const { RedisStateAdapter, RabbitMQEventAdapter } = require('../packages/adapter-shim/index.cjs')
+  const { RedisStateAdapter, RabbitMQEventAdapter } = require('../packages/@motiadev/adapter-shim/index.cjs')
   const { MemoryStateAdapter } = require('../packages/motia/index.cjs')
   class Client {
     options = { host: 'from-client', port: 1 }

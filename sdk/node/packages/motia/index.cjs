@@ -2,7 +2,7 @@
 // CommonJS, so that `require` and `import` see one and the same module on every Node.
 'use strict'
 
-const adapters = require('../adapter-shim/index.cjs')
+const { describe } = require('./descriptions.cjs')
 
 /** Both do nothing but carry the types of `motia.config`. */
 const config = (value) => value
@@ -66,4 +66,14 @@ class StreamAdapter {
   }
 }
 
-module.exports = { config, defineConfig, Logger, globalLogger: new Logger(), StreamAdapter, ...adapters.builtIn }
+/** All of them mean: the embedded store. */
+const builtIn = describe(
+  'MemoryStateAdapter',
+  'FileStateAdapter',
+  'MemoryStreamAdapterManager',
+  'FileStreamAdapterManager',
+  'DefaultQueueEventAdapter',
+  'DefaultCronAdapter',
+)
+
+module.exports = { config, defineConfig, Logger, globalLogger: new Logger(), StreamAdapter, ...builtIn }

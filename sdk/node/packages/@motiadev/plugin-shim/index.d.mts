@@ -1,4 +1,4 @@
-import type { MotiaPlugin } from '../motia/index.js'
+import type { MotiaPlugin } from '../../motia/index.js'
 
 declare function plugin(...args: any[]): MotiaPlugin
 export { plugin }

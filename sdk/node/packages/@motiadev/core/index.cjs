@@ -2,4 +2,4 @@
 // another name.
 'use strict'
 
-module.exports = require('../motia/index.cjs')
+module.exports = require('../../motia/index.cjs')

@@ -4,7 +4,7 @@ import type {
   EventAdapter,
   StateAdapter,
   StreamAdapterManager,
-} from '../motia/index.js'
+} from '../../motia/index.js'
 
 export interface RedisConnection {
   host?: string

@@ -1,5 +1,5 @@
-// Stands for `@motiadev/adapter-*`. An adapter here is a description: `new RedisStateAdapter({ host })` in
-// motia.config says which backend the engine is to use and how; the engine has the backend itself.
+// Adapters as descriptions: `new RedisStateAdapter({ host })` in motia.config says which backend the engine is to use
+// and how; the engine has the backend itself.
 'use strict'
 
 /** A class of descriptions with the given name. */
@@ -30,18 +30,5 @@ function connectionOf(connection) {
   return options !== null && typeof options === 'object' ? { ...options } : {}
 }
 
-const named = (...names) => Object.fromEntries(names.map((name) => [name, describe(name)]))
-
-module.exports = {
-  ...named('RedisStateAdapter', 'RedisStreamAdapterManager', 'RedisStreamAdapter', 'RedisCronAdapter'),
-  ...named('BullMQEventAdapter', 'RabbitMQEventAdapter'),
-  /** Those that `@motiadev/core` exported. All of them mean: the embedded store. */
-  builtIn: named(
-    'MemoryStateAdapter',
-    'FileStateAdapter',
-    'MemoryStreamAdapterManager',
-    'FileStreamAdapterManager',
-    'DefaultQueueEventAdapter',
-    'DefaultCronAdapter',
-  ),
-}
+/** Classes of descriptions by these names. */
+exports.describe = (...names) => Object.fromEntries(names.map((name) => [name, describe(name)]))

@@ -1,0 +1,175 @@
+//! `motia install`: a project's own packages, without the original's; and `.bin/motia`, so that npm scripts find this binary.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `manifest` | package.json |
+//! | `manager` | npm, pnpm, yarn, bun |
+//! | `swap` | a package.json that is another one while a manager runs |
+//! | `bin` | `node_modules/.bin/motia` |
+
+mod bin;
+mod manager;
+mod manifest;
+mod swap;
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::Child;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::Install;
+use crate::packages::{self, Placed};
+use manager::Choice;
+use manifest::Manifest;
+use swap::Swap;
+
+/// Set for the package manager: a postinstall script that calls `motia install` has nothing to do then.
+const RUNNING: &str = "MOTIA_INSTALLING";
+
+/// Installs in the current folder. The exit code is the package manager's.
+pub(crate) async fn run(options: Install) -> Result<ExitCode> {
+    if env::var_os(RUNNING).is_some() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let root = env::current_dir().context("the current folder cannot be used")?;
+    let binary = env::current_exe().context("the motia binary cannot find itself")?;
+    manager::check_writable(&root)?;
+    for file in recover(&root)? {
+        say(&format!("{file} is back: an install before this one was cut off"));
+    }
+    let manifest = Manifest::read(&root)?;
+    let lifecycle = manager::running_lifecycle(|name| env::var(name).ok());
+    if let Some(manifest) = manifest.as_ref().filter(|_| !lifecycle) {
+        let status = install(&root, &binary, manifest).await?;
+        if status != 0 {
+            return Ok(ExitCode::from(status));
+        }
+    }
+    let wanted = manifest.map(|manifest| manifest.left_out()).unwrap_or_default();
+    let placed = packages::place(&root, &wanted)?;
+    bin::link(&root, &binary).context("cannot write node_modules/.bin/motia")?;
+    match placed {
+        Placed::OwnCopy(own) => say(&format!(
+            "{} is installed and stays; steps run with the motia of this binary all the same",
+            own.display()
+        )),
+        Placed::There { written } if written > 0 || options.verbose => {
+            say("motia and @motiadev/* are in node_modules, for editors and tsc")
+        }
+        Placed::There { .. } => {}
+    }
+    if !lifecycle {
+        say("npm scripts run this motia (node_modules/.bin/motia)");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lets the package manager install what is not ours.
+async fn install(root: &Path, binary: &Path, manifest: &Manifest) -> Result<u8> {
+    let left_out = manifest.left_out();
+    if manifest.others() == 0 && !root.join("node_modules").exists() {
+        say("package.json names no packages of its own");
+        return Ok(0);
+    }
+    let choice = Choice::of(root, manifest.package_manager());
+    let mut command = choice.command(root, binary).await?;
+    command.env(RUNNING, "1");
+    let without = if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(", ")) };
+    say(&format!("installing with {}{without}", choice.manager.name()));
+    // From here to the end of the swap no signal may end us.
+    let mut signals = Forwarded::new()?;
+    let swap = Swap::begin(root, &manifest.filtered(), &choice.locks)?;
+    let outcome = match command.spawn() {
+        Ok(child) => signals.wait(child).await,
+        Err(error) => Err(choice.cannot_run(&error)),
+    };
+    swap.end()?;
+    let code = outcome?;
+    if code != 0 {
+        say(&format!(
+            "{} ended with {code}: see above. package.json and the lock file are as they were",
+            choice.manager.name()
+        ));
+    }
+    Ok(code)
+}
+
+/// Puts back what an install left that was cut off; the names of the files.
+pub(crate) fn recover(root: &Path) -> Result<Vec<String>> {
+    let restored = swap::recover(root)?;
+    Ok(restored.iter().map(|file| file.strip_prefix(root).unwrap_or(file).display().to_string()).collect())
+}
+
+/// Puts the packages where the editor finds them, in a project that has a place for them. Answers with why it could not.
+pub(crate) fn place_packages(root: &Path) -> Option<String> {
+    let manifest = Manifest::read(root).ok().flatten();
+    if manifest.is_none() && !root.join("tsconfig.json").exists() {
+        return None;
+    }
+    let wanted = manifest.map(|manifest| manifest.left_out()).unwrap_or_default();
+    let placed = packages::place(root, &wanted);
+    placed.err().map(|error| format!("the packages for editors and tsc are left out: {error:#}"))
+}
+
+/// What someone should know whose npm scripts find another `motia`, said once per project.
+pub(crate) fn hint(root: &Path, motia_dir: &Path) -> Option<String> {
+    let told = motia_dir.join("told-of-install");
+    let manifest = Manifest::read(root).ok().flatten()?;
+    let moving = !manifest.left_out().is_empty() && manifest.runs_motia();
+    if !moving || bin::is_linked(root) || told.exists() {
+        return None;
+    }
+    // Said again if that cannot be written.
+    let _ = fs::write(told, "");
+    Some("package.json names the packages of Motia 0.x: run `motia install` once, and npm scripts such as `npm run dev` run this motia".into())
+}
+
+fn say(text: &str) {
+    println!("➜ [INSTALL] {text}");
+}
+
+/// The signals that end a command: they are the package manager's, and we outlive it.
+struct Forwarded {
+    signals: [tokio::signal::unix::Signal; 3],
+}
+
+impl Forwarded {
+    fn new() -> Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self {
+            signals: [
+                listen(SignalKind::interrupt())?,
+                listen(SignalKind::terminate())?,
+                listen(SignalKind::hangup())?,
+            ],
+        })
+    }
+
+    async fn wait(&mut self, mut child: Child) -> Result<u8> {
+        let pid = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let [interrupt, terminate, hangup] = &mut self.signals;
+        loop {
+            let signal = tokio::select! {
+                ended = child.wait() => {
+                    let status = ended.context("the package manager's end was not seen")?;
+                    // As shells say it: 128 and the signal.
+                    let signalled = || std::os::unix::process::ExitStatusExt::signal(&status).map_or(1, |signal| 128 + signal);
+                    return Ok(u8::try_from(status.code().unwrap_or_else(signalled)).unwrap_or(1));
+                }
+                // A terminal has sent it to the package manager too.
+                _ = interrupt.recv() => continue,
+                _ = terminate.recv() => Signal::TERM,
+                _ = hangup.recv() => Signal::HUP,
+            };
+            if let Some(pid) = pid {
+                // It may have ended this very moment.
+                let _ = kill_process(pid, signal);
+            }
+        }
+    }
+}

@@ -1,0 +1,2 @@
+export * from '../../motia/index.mjs'
+export { default } from '../../motia/index.mjs'

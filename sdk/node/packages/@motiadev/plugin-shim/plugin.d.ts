@@ -1,0 +1,3 @@
+// For compilers that know no `exports`.
+export * from './index.js'
+export { default } from './index.js'

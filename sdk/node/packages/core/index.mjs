@@ -1,2 +1,0 @@
-export * from '../motia/index.mjs'
-export { default } from '../motia/index.mjs'

@@ -1,0 +1,3 @@
+import workbench from './workbench.cjs'
+
+export const { ApiNode, EventNode, CronNode, NoopNode, BaseNode, BaseHandle, Position } = workbench
