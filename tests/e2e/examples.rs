@@ -34,6 +34,11 @@ fn duplicates() {
 }
 
 #[test]
+fn express_app() {
+    run("express-app");
+}
+
+#[test]
 fn broken() {
     run("broken");
 }

@@ -10,17 +10,21 @@
 //! | `knobs` | what `motia.config` sets |
 //! | `saving` | the ways in which editors, shells and git change files |
 //! | `examples` | the examples answer as they say |
+//! | `install` | `motia install`, and projects of the original |
+//! | `app_hook` | the `app` hook of motia.config |
 //! | `faults` | killed workers, killed engines, bad files |
 //! | `health` | workers that block, leak, exit, or go on past their timeout |
 //! | `scale` | several workers, a process per call, a debugger |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
 
+mod app_hook;
 mod events;
 mod examples;
 mod faults;
 mod first_steps;
 mod health;
+mod install;
 mod knobs;
 mod reload;
 mod requests;

@@ -40,6 +40,8 @@ pub struct ProjectConfig {
     pub static_files: Vec<StaticMount>,
     /// What becomes of data that does not match its schema, unless the step says otherwise.
     pub validation: Validation,
+    /// Whether it has an `app` hook: a function that gets the project's own express application.
+    pub app: bool,
 }
 
 /// What an acknowledged write survives (design.md P1).
@@ -90,6 +92,7 @@ impl Default for ProjectConfig {
             cors: Cors::default(),
             static_files: Vec::new(),
             validation: Validation::default(),
+            app: false,
         }
     }
 }
@@ -128,6 +131,8 @@ impl ProjectConfig {
             cors: Cors::read(&mut fields, &mut warnings),
             static_files: static_files::read(&mut fields, &mut warnings),
             validation: or_warn(Validation::read(&mut fields), &mut warnings).unwrap_or_default(),
+            // A function comes as `true`.
+            app: fields.raw("app").is_some_and(|app| *app == Value::Bool(true)),
         };
         note_foreign_members(&mut fields, &mut warnings);
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
@@ -164,9 +169,6 @@ fn note_foreign_members(fields: &mut Fields<'_>, warnings: &mut Vec<String>) {
     if fields.raw("redis").is_some() {
         warnings.push("redis is not needed and not used: state, streams and events are kept in .motia/motia.db".into());
     }
-    if fields.raw("app").is_some() {
-        warnings.push("app: the Express hook is not run yet; routes and middleware that it adds are missing".into());
-    }
     for member in PLANNED {
         if fields.raw(member).is_some() {
             warnings.push(format!("{member}: has no effect in this version"));
@@ -199,7 +201,7 @@ mod tests {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
             "timeouts": {"import": 5, "api": 6, "event": 7}, "plugins": [true], "cors": false,
-            "static": {"/": "public"}, "validation": "enforce",
+            "static": {"/": "public"}, "validation": "enforce", "app": true,
             "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process"
         }))
         .expect("object");
@@ -224,6 +226,7 @@ mod tests {
                 cors: Cors::Off,
                 static_files: vec![StaticMount { at: String::new(), folder: "public".into(), fallback: None }],
                 validation: Validation::Enforce,
+                app: true,
             }
         );
     }
@@ -245,7 +248,6 @@ mod tests {
                 "validation: should be 'warn', 'enforce' or 'off', but is 'strict'; the default holds",
                 "adapters (state) are not supported yet: THE EMBEDDED STORE IN .motia IS USED, and several instances do not share it",
                 "redis is not needed and not used: state, streams and events are kept in .motia/motia.db",
-                "app: the Express hook is not run yet; routes and middleware that it adds are missing",
                 "workbench: has no effect in this version",
                 "unknown member 'flows' is ignored",
             ]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, HeaderValue, ORIGIN};
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use motia_core::TraceId;
 use motia_core::project::{Cors, ProjectConfig};
@@ -15,12 +15,13 @@ use motia_engine::{ApiReply, ApiRequest, Engine, Refusal};
 use motia_worker::RequestHead;
 use parking_lot::RwLock;
 
+use crate::app::{App, Asked, RequestBody};
 use crate::cors::Policy;
 use crate::files::Files;
 use crate::request::{headers_to_json, read_body};
 use crate::response::{EdgeBody, error, json, response};
 use crate::router::{Match, NoMatch, Routes};
-use crate::{admin, cors, query};
+use crate::{admin, app, cors, query};
 
 /// How the project runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,7 @@ struct Shared {
     engine: Engine,
     mode: Mode,
     site: RwLock<Arc<Site>>,
+    app: RwLock<Option<Arc<App>>>,
     admin: axum::Router,
 }
 
@@ -62,7 +64,15 @@ impl Edge {
             cors: Policy::new(&Cors::default(), mode),
             files: Files::new(&[], Path::new(""), mode),
         };
-        Self { shared: Arc::new(Shared { engine, mode, site: RwLock::new(Arc::new(nothing)), admin }) }
+        Self {
+            shared: Arc::new(Shared {
+                engine,
+                mode,
+                site: RwLock::new(Arc::new(nothing)),
+                app: RwLock::default(),
+                admin,
+            }),
+        }
     }
 
     /// Replaces the routes, and what `cors` and `static` of a project in `root` say.
@@ -71,6 +81,11 @@ impl Edge {
         let cors = Policy::new(&settings.cors, mode);
         let files = Files::new(&settings.static_files, root, mode);
         *self.shared.site.write() = Arc::new(Site { routes, cors, files });
+    }
+
+    /// Puts the project's own application before the steps, or takes it away.
+    pub fn set_app(&self, app: Option<App>) {
+        *self.shared.app.write() = app.map(Arc::new);
     }
 
     /// The admin API, for the engine's own socket.
@@ -88,20 +103,38 @@ impl Edge {
         if path == ADMIN || path.strip_prefix(ADMIN).is_some_and(|rest| rest.starts_with('/')) {
             return self.admin_on_port(request).await;
         }
+        let request = request.map(RequestBody::from);
+        let app = self.shared.app.read().clone().filter(|app| app.concerns(request.uri().path()));
+        let Some(app) = app else { return self.answer(request, HeaderMap::new()).await };
+        let settings = self.shared.engine.settings();
+        match app.ask(request, settings.body_limit, settings.timeouts.api).await {
+            Asked::Answered(answer) => traced(answer, self.shared.engine.next_trace()),
+            Asked::Passed(request, headers) => self.answer(request, headers).await,
+        }
+    }
+
+    /// What the project answers. `headers`: those that middleware of its application set.
+    async fn answer(&self, request: Request<RequestBody>, headers: HeaderMap) -> Response<EdgeBody> {
+        let path = request.uri().path();
         let method = request.method().as_str().parse::<Method>();
         let site = Arc::clone(&self.shared.site.read());
         match method.map_err(|()| NoMatch::NotFound).and_then(|method| Ok((method, site.routes.find(method, path)?))) {
             Ok((method, found)) => {
                 let origin = request.headers().get(ORIGIN).cloned();
                 let mut answer = self.call(method, found, request).await;
+                app::merge(headers, answer.headers_mut());
                 site.cors.add(origin.as_ref(), answer.headers_mut());
                 answer
             }
-            Err(no_match) => self.no_step(&site, method.ok(), &request, no_match).await,
+            Err(no_match) => {
+                let mut answer = self.no_step(&site, method.ok(), &request, no_match).await;
+                answer.headers_mut().extend(headers);
+                answer
+            }
         }
     }
 
-    async fn call(&self, method: Method, found: Match, request: Request<Incoming>) -> Response<EdgeBody> {
+    async fn call(&self, method: Method, found: Match, request: Request<RequestBody>) -> Response<EdgeBody> {
         let Match { step, params } = found;
         let (parts, body) = request.into_parts();
         let mut head = RequestHead {
@@ -145,7 +178,7 @@ impl Edge {
         &self,
         site: &Site,
         method: Option<Method>,
-        request: &Request<Incoming>,
+        request: &Request<RequestBody>,
         no_match: NoMatch,
     ) -> Response<EdgeBody> {
         if method == Some(Method::Options) && site.cors.answers_preflights() {

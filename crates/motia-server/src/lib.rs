@@ -11,9 +11,11 @@
 //! | `files` | the files of the `static` knob |
 //! | [`edge`] | one request, from the first byte to the last |
 //! | [`server`] | listeners and connections |
+//! | [`app`] | the project's own express application, asked before the steps |
 //! | [`admin`] | the API of our own, on the engine's socket and, in `dev`, on the port |
 
 pub mod admin;
+pub mod app;
 pub mod cors;
 pub mod edge;
 mod files;
@@ -24,6 +26,7 @@ pub mod response;
 pub mod router;
 pub mod server;
 
+pub use app::{App, AppPath};
 pub use edge::{Edge, Mode};
 pub use router::Routes;
 pub use server::{Error, Server};

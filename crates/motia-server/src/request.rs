@@ -7,10 +7,11 @@ use bytes::{Bytes, BytesMut};
 use encoding_rs::{Encoding, UTF_8};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use motia_worker::{Content, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use crate::app::RequestBody;
 use crate::query;
 
 /// How long a client may pause inside a body.
@@ -52,7 +53,7 @@ impl BadRequest {
 /// Reads the body and says what it is. `head` gets its content, charset and split.
 pub(crate) async fn read_body(
     headers: &HeaderMap,
-    mut body: Incoming,
+    mut body: RequestBody,
     limit: u64,
     head: &mut RequestHead,
 ) -> Result<Bytes, BadRequest> {
@@ -75,7 +76,7 @@ pub(crate) async fn read_body(
     describe(headers, raw, head)
 }
 
-async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, BadRequest> {
+async fn collect(body: &mut RequestBody, limit: u64) -> Result<Bytes, BadRequest> {
     let mut first = Bytes::new();
     let mut all: Option<BytesMut> = None;
     let mut length = 0;
@@ -108,7 +109,7 @@ async fn collect(body: &mut Incoming, limit: u64) -> Result<Bytes, BadRequest> {
 }
 
 /// A client that is still sending would not see an answer on a connection that is closed under it.
-async fn drain(body: &mut Incoming) {
+async fn drain(body: &mut RequestBody) {
     let reading = async {
         let mut left = DRAIN_BYTES;
         while let Some(Ok(frame)) = body.frame().await {

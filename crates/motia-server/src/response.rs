@@ -20,6 +20,8 @@ pub enum EdgeBody {
     Stream(Streaming),
     /// A file, as it is read.
     File(ServeFileSystemResponseBody),
+    /// As it comes from the project's own application.
+    Proxied(hyper::body::Incoming),
 }
 
 /// A body that comes from a worker in pieces.
@@ -63,6 +65,7 @@ impl Body for EdgeBody {
             Self::Stream(Streaming::Done) => Poll::Ready(None),
             // The connection ends, and the client sees that something is missing: why is nothing to it.
             Self::File(file) => Pin::new(file).poll_frame(cx).map_err(|_| CutOff),
+            Self::Proxied(body) => Pin::new(body).poll_frame(cx).map_err(|_| CutOff),
             Self::Stream(streaming @ Streaming::Waiting(_)) => {
                 let Streaming::Waiting(piece) = streaming else { return Poll::Ready(None) };
                 let (body, piece) = std::task::ready!(piece.as_mut().poll(cx));
@@ -80,6 +83,7 @@ impl Body for EdgeBody {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Stream(streaming) => matches!(streaming, Streaming::Done),
             Self::File(file) => file.is_end_stream(),
+            Self::Proxied(body) => body.is_end_stream(),
         }
     }
 
@@ -88,6 +92,7 @@ impl Body for EdgeBody {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Stream(_) => SizeHint::default(),
             Self::File(file) => file.size_hint(),
+            Self::Proxied(body) => body.size_hint(),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::Peer;
 use crate::edge::{Edge, Mode};
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
@@ -174,7 +175,11 @@ async fn accept(listener: TcpListener, edge: Edge, connections: TaskTracker, shu
 async fn serve(stream: TcpStream, edge: Edge, shutdown: CancellationToken) {
     // Answers go out at once; a system without the option only makes them slower.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
+    let peer = stream.peer_addr().ok().map(|peer| Peer(peer.ip().to_canonical()));
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        if let Some(peer) = peer {
+            request.extensions_mut().insert(peer);
+        }
         let edge = edge.clone();
         async move { Ok::<_, std::convert::Infallible>(edge.handle(request).await) }
     });

@@ -5,6 +5,7 @@
 //! | `cli` | commands and flags |
 //! | `serve` | `motia dev` and `motia start` |
 //! | `project` | a project's way from files to what runs |
+//! | `app_hook` | the process of `app` in motia.config |
 //! | `assemble` | configs to steps, streams and routes |
 //! | `changes` | the files that change in `dev` |
 //! | `console` | start-up and reload lines |
@@ -12,6 +13,7 @@
 //! | `packages` | the packages that editors and `tsc` find |
 //! | `sdk`, `node`, `dotenv` | what workers need |
 
+mod app_hook;
 mod assemble;
 mod changes;
 mod cli;

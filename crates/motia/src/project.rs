@@ -19,6 +19,7 @@ use motia_worker::message::LoadKind;
 use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool, PoolSettings};
 use tokio::sync::mpsc;
 
+use crate::app_hook::AppHook;
 use crate::assemble::{Assembled, assemble};
 use crate::console::Console;
 
@@ -34,6 +35,7 @@ pub(crate) struct Project {
     store: Store,
     console: Console,
     debugged: bool,
+    app: AppHook,
     clock: Arc<dyn Clock>,
     /// Generations that may be in use, the newest last.
     generations: VecDeque<Arc<Generation>>,
@@ -52,6 +54,7 @@ pub(crate) struct Project {
 
 /// What a project is brought to.
 pub(crate) struct Parts {
+    pub(crate) app: AppHook,
     pub(crate) engine: Engine,
     pub(crate) edge: Edge,
     pub(crate) store: Store,
@@ -80,7 +83,7 @@ struct Update {
 
 impl Project {
     pub(crate) fn new(root: PathBuf, compiler: Compiler, parts: Parts) -> Self {
-        let Parts { engine, edge, store, console, debugged } = parts;
+        let Parts { app, engine, edge, store, console, debugged } = parts;
         let clock = Arc::clone(engine.telemetry().clock());
         Self {
             root,
@@ -90,6 +93,7 @@ impl Project {
             store,
             console,
             debugged,
+            app,
             clock,
             generations: VecDeque::new(),
             files: Vec::new(),
@@ -186,6 +190,8 @@ impl Project {
                 self.last_good.insert(source, (module, Arc::clone(&progress.generation)));
             }
         }
+        let config = progress.discovery.files.iter().find(|file| file.kind == FileKind::Config);
+        let config = config.and_then(|file| Some(loaded.report.imported.get(&file.path)?.module.clone()));
         let plan = progress.plan.clone();
         // A slow file comes later, with a worker of its own: what was said is not said again.
         let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
@@ -193,7 +199,14 @@ impl Project {
         if let Some(pool) = self.pool() {
             pool.serve(loaded, &plan, pool_settings(&assembled.settings));
         }
+        let (module, first) = (config.filter(|_| assembled.settings.app), update.first);
         self.take_over(assembled, update).await;
+        self.app.serve(module, first).await;
+    }
+
+    /// Ends the process of the `app` hook, once what it holds is answered.
+    pub(crate) async fn stop_app(&mut self) {
+        self.app.stop().await;
     }
 
     /// The files whose change matters.
@@ -218,7 +231,8 @@ impl Project {
     }
 
     /// The environment of workers changed: the spare one is of no use any more.
-    pub(crate) fn set_environment(&self, environment: Vec<(OsString, OsString)>) {
+    pub(crate) fn set_environment(&mut self, environment: Vec<(OsString, OsString)>) {
+        self.app.set_environment(environment.clone());
         if let Some(pool) = self.pool() {
             pool.set_environment(environment);
         }

@@ -24,6 +24,7 @@ use motia_worker::{Loaded, Pool};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::app_hook::{self, AppHook};
 use crate::assemble::read_settings;
 use crate::changes::{Watched, matters};
 use crate::cli::{Address, Serve};
@@ -112,6 +113,7 @@ impl Instance {
             sdk: sdk_modules(&sdk),
         });
         let parts = Parts {
+            app: self.app_hook(&edge, &sdk)?,
             engine: engine.clone(),
             edge: edge.clone(),
             store: store.clone(),
@@ -160,6 +162,7 @@ impl Instance {
             // A second signal: at once. Workers die with us, and events run again at the next start.
             None => self.console.warning("stopped at once; what was running is cut off"),
         }
+        project.stop_app().await;
         // Whoever looks for this engine finds that it is gone.
         let _ = fs::remove_file(self.motia_dir.join(ENGINE_FILE));
         if let Some(reason) = fatal {
@@ -274,6 +277,20 @@ impl Instance {
             inspect: self.inspect,
         };
         Ok(Pool::new(config, engine.host(), spawner, engine.tasks().clone()))
+    }
+
+    fn app_hook(&self, edge: &Edge, sdk: &Path) -> Result<AppHook> {
+        let mut program = node_program(node::find()?, sdk, self.root.clone(), self.environment.all());
+        program.arguments = vec!["--enable-source-maps".into(), sdk.join("app.mjs").into()];
+        Ok(AppHook::new(app_hook::Config {
+            program,
+            spawner: Spawner::start(env::current_exe().context("the motia binary cannot find itself")?)?,
+            socket: admin_socket(&self.motia_dir)?.with_extension("app"),
+            edge: edge.clone(),
+            console: self.console.clone(),
+            telemetry: self.telemetry.clone(),
+            patience: ProjectConfig::default().shutdown_timeout,
+        }))
     }
 
     async fn bind(&self, edge: Edge) -> Result<Server> {

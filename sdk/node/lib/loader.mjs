@@ -57,7 +57,7 @@ class Unsuitable extends Error {}
 const describe = (error) => (error instanceof Unsuitable ? { message: error.message } : toWire(error))
 
 /** `.cjs` goes through `require`: what `import` makes of a CommonJS module lacks names that only running it shows. */
-const importModule = (module) =>
+export const importModule = (module) =>
   module.endsWith('.cjs') ? createRequire(module)(module) : import(pathToFileURL(module).href)
 
 async function projectConfig(exported) {
