@@ -48,7 +48,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) enum Asked {
     Answered(Response<EdgeBody>),
     /// The steps are next; their response gets these headers.
-    Passed(Request<RequestBody>, HeaderMap),
+    Passed(Box<Request<RequestBody>>, HeaderMap),
 }
 
 const PASS: HeaderName = HeaderName::from_static("x-motia-pass");
@@ -111,7 +111,7 @@ impl App {
         for own in HOPS.iter().chain([&CONTENT_LENGTH, &CONTENT_TYPE, &DATE, &POWERED_BY]) {
             head.headers.remove(own);
         }
-        Asked::Passed(Request::from_parts(parts, body), head.headers)
+        Asked::Passed(Box::new(Request::from_parts(parts, body)), head.headers)
     }
 
     async fn send(

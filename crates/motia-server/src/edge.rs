@@ -109,7 +109,7 @@ impl Edge {
         let settings = self.shared.engine.settings();
         match app.ask(request, settings.body_limit, settings.timeouts.api).await {
             Asked::Answered(answer) => traced(answer, self.shared.engine.next_trace()),
-            Asked::Passed(request, headers) => self.answer(request, headers).await,
+            Asked::Passed(request, headers) => self.answer(*request, headers).await,
         }
     }
 
