@@ -136,3 +136,59 @@ fn dev_puts_packages_where_editors_look_and_a_read_only_project_starts_all_the_s
     let engine = project.start();
     assert!(!engine.output().contains("editors"), "{}", engine.output());
 }
+
+const TYPED_STEP: &str = "
+    import type { ApiMiddleware, ApiRouteConfig, CronConfig, EventConfig, FlowContext, Handlers, NoopConfig, StreamConfig } from 'motia'
+    import { defineConfig } from '@motiadev/core'
+    import logs from '@motiadev/plugin-logs/plugin'
+    import { RedisStateAdapter } from '@motiadev/adapter-redis-state'
+    import { BaseHandle, EventNode, Position, type EventNodeProps } from 'motia/workbench'
+    export const config: ApiRouteConfig = { type: 'api', name: 'A', path: '/a', method: 'GET', emits: [] }
+    export const handler: Handlers['A'] = async (req, { streams }) => {
+      await streams.order.set('g', 'i', { name: 'x' })
+      return { status: 200, body: { ok: true } }
+    }
+    // @ts-expect-error a response that types.d.ts does not have
+    export const wrong: Handlers['A'] = async () => ({ status: 201, body: { ok: true } })
+    export default defineConfig({ plugins: [logs], adapters: { state: new RedisStateAdapter({ host: 'x' }) } })
+    export const node = (props: EventNodeProps) => [EventNode(props), BaseHandle({ type: 'source', position: Position.Top })]
+    export type All = [EventConfig, CronConfig, NoopConfig, StreamConfig, ApiMiddleware, FlowContext]";
+
+const GENERATED: &str = "
+    import { ApiResponse, ApiRouteHandler, MotiaStream } from 'motia'
+    declare module 'motia' {
+      interface FlowContextStateStreams { 'order': MotiaStream<{ name: string }> }
+      interface Handlers { 'A': ApiRouteHandler<Record<string, unknown>, ApiResponse<200, { ok: boolean }>, never> }
+    }";
+
+#[test]
+fn tsc_finds_the_packages_and_merges_a_committed_types_file() {
+    let project = Project::new(&[
+        (
+            "package.json",
+            r#"{ "type": "module", "dependencies": { "@motiadev/plugin-logs": "0", "@motiadev/adapter-redis-state": "0" } }"#,
+        ),
+        ("steps/a.step.ts", TYPED_STEP),
+        ("types.d.ts", GENERATED),
+    ]);
+    assert!(motia(&project, &[]).status.success());
+    let tsc = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sdk/node/node_modules/typescript/bin/tsc");
+    assert!(fs::exists(tsc).expect("looked up"), "this test needs typescript: run `npm ci` in sdk/node");
+    for (module, resolution) in [("ESNext", "bundler"), ("NodeNext", "NodeNext"), ("CommonJS", "node10")] {
+        let options = [
+            "--noEmit",
+            "--skipLibCheck",
+            "--strict",
+            "--target",
+            "ES2022",
+            "--module",
+            module,
+            "--moduleResolution",
+            resolution,
+        ];
+        let mut checked = Command::new("node");
+        checked.arg(tsc).args(options).args(["steps/a.step.ts", "types.d.ts"]);
+        let checked = checked.current_dir(project.path()).output().expect("tsc runs");
+        assert!(checked.status.success(), "{resolution}: {}", stdout(&checked));
+    }
+}
