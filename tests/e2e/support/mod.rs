@@ -74,7 +74,7 @@ impl Project {
 
     /// Starts the binary without waiting for anything.
     pub(crate) fn launch(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_motia"));
+        let mut command = alone(env!("CARGO_BIN_EXE_motia"));
         command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
         self.spawn(command)
     }
@@ -87,7 +87,7 @@ impl Project {
             .status()
             .ok()
             .filter(|status| status.success())?;
-        let mut command = Command::new("script");
+        let mut command = alone("script");
         let dev = format!("{} dev --port 0", env!("CARGO_BIN_EXE_motia"));
         command.args(["-qefc", &dev, "/dev/null"]).env("NO_COLOR", "1").stdin(Stdio::piped());
         let mut engine = self.spawn(command);
@@ -100,9 +100,6 @@ impl Project {
     fn spawn(&self, mut command: Command) -> Engine {
         let mut child = command
             .current_dir(self.path())
-            .env_remove("PORT")
-            .env_remove("HOST")
-            .env_remove("LOG_LEVEL")
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -114,6 +111,13 @@ impl Project {
         Lines::read(&lines, stderr);
         Engine { child, lines, port: 0 }
     }
+}
+
+/// A program that does not see how the tests themselves were started.
+fn alone(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.env_remove("PORT").env_remove("HOST").env_remove("LOG_LEVEL");
+    command
 }
 
 fn port_of(url: &str) -> Option<u16> {
