@@ -102,7 +102,11 @@ fn a_worker_that_answers_before_its_replacement_is_there_carries_on() {
 fn an_event_whose_worker_is_silent_past_its_visibility_timeout_runs_alone_and_ends_as_a_dead_letter() {
     let stop = "export const config = { type: 'event', name: 'Stop', subscribes: ['go'],
                   infrastructure: { queue: { visibilityTimeout: 3, maxRetries: 0 } } }
-                export const handler = async () => { for (;;) {} }";
+                export const handler = async () => {
+                  // The request that emitted it has its answer by then.
+                  await new Promise((done) => setTimeout(done, 100))
+                  for (;;) {}
+                }";
     let emit = "export const config = { type: 'api', name: 'Go', path: '/go', method: 'POST', emits: ['go'] }
                 export const handler = async (req, { emit }) => {
                   await emit({ topic: 'go', data: {} })
