@@ -24,6 +24,11 @@ fn orders() {
 }
 
 #[test]
+fn streaming() {
+    run("streaming");
+}
+
+#[test]
 fn dialects() {
     run("dialects");
 }

@@ -169,7 +169,12 @@ fn a_stop_lets_what_runs_finish() {
     thread::sleep(Duration::from_millis(200));
     engine.signal("TERM");
     thread::sleep(Duration::from_millis(100));
-    assert!(client.try_request("GET", "/slow/1", &[], b"").is_err(), "no new work is taken");
+    let refused = client.request("GET", "/slow/1", &[], b"");
+    assert_eq!((refused.status, &*refused.text()), (503, r#"{"error":"the engine is stopping"}"#));
+    assert_eq!((refused.header("retry-after"), refused.header("connection")), (Some("1"), Some("close")));
+    let ready = client.request("GET", "/readyz", &[], b"");
+    assert_eq!((ready.status, &*ready.text()), (503, r#"{"status":"stopping"}"#));
+    assert_eq!(client.request("GET", "/healthz", &[], b"").status, 200);
     assert_eq!(running.join().expect("an answer"), 200);
     let (status, output) = engine.wait();
     assert!(status.success(), "{status} {output}");

@@ -5,6 +5,8 @@
 //! | `support` | a project in a folder of its own, the engine that runs it, a client |
 //! | `first_steps` | what a new user does first |
 //! | `requests` | what comes in, what goes out |
+//! | `streaming` | responses that come bit by bit |
+//! | `http_edge` | clients that are slow, many, broken or hostile |
 //! | `events` | emits, deliveries, retries, ticks |
 //! | `reload` | `motia dev` while files change |
 //! | `knobs` | what `motia.config` sets |
@@ -24,10 +26,12 @@ mod examples;
 mod faults;
 mod first_steps;
 mod health;
+mod http_edge;
 mod install;
 mod knobs;
 mod reload;
 mod requests;
 mod saving;
 mod scale;
+mod streaming;
 mod support;

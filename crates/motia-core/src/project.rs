@@ -60,6 +60,8 @@ pub struct Timeouts {
     pub import: Duration,
     /// An API step, until the first byte of its response.
     pub api: Duration,
+    /// A pause in a streamed response.
+    pub idle: Duration,
     /// An event step that configures none of its own, and a cron step.
     pub event: Duration,
 }
@@ -69,13 +71,20 @@ impl Timeouts {
     pub const NEVER: Self = Self {
         import: Duration::from_secs(24 * 60 * 60),
         api: Duration::from_secs(24 * 60 * 60),
+        idle: Duration::from_secs(24 * 60 * 60),
         event: Duration::from_secs(24 * 60 * 60),
     };
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { import: Duration::from_secs(60), api: Duration::from_secs(5 * 60), event: Duration::from_secs(15 * 60) }
+        let five_minutes = Duration::from_secs(5 * 60);
+        Self {
+            import: Duration::from_secs(60),
+            api: five_minutes,
+            idle: five_minutes,
+            event: Duration::from_secs(15 * 60),
+        }
     }
 }
 
@@ -146,6 +155,7 @@ impl Timeouts {
         let timeouts = Self {
             import: or_warn(fields.seconds("import"), warnings).unwrap_or(default.import),
             api: or_warn(fields.seconds("api"), warnings).unwrap_or(default.api),
+            idle: or_warn(fields.seconds("idle"), warnings).unwrap_or(default.idle),
             event: or_warn(fields.seconds("event"), warnings).unwrap_or(default.event),
         };
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
@@ -200,7 +210,7 @@ mod tests {
     fn every_knob_is_read() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
-            "timeouts": {"import": 5, "api": 6, "event": 7}, "plugins": [true], "cors": false,
+            "timeouts": {"import": 5, "api": 6, "event": 7, "idle": 8}, "plugins": [true], "cors": false,
             "static": {"/": "public"}, "validation": "enforce", "app": true,
             "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process"
         }))
@@ -215,6 +225,7 @@ mod tests {
                     import: Duration::from_secs(5),
                     api: Duration::from_secs(6),
                     event: Duration::from_secs(7),
+                    idle: Duration::from_secs(8),
                 },
                 shutdown_timeout: Duration::from_secs(2),
                 standby: false,

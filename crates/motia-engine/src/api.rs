@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use motia_core::TraceId;
 use motia_core::project::Validation;
 use motia_core::record::{Cause, Level};
@@ -11,24 +12,53 @@ use motia_core::step::{Method, Step};
 use motia_core::trace::TraceParent;
 use motia_schema::Problem;
 use motia_worker::message::{HandlerError, ResultMeta};
-use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class, RequestHead, ResultBody, Unavailable};
+use motia_worker::{
+    BodySender, CallError, CallHandle, CallKind, CallLimits, CallOutcome, Class, NotWanted, RequestHead, ResultBody,
+    Unavailable,
+};
 
 use crate::call::Call;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineHost};
+use crate::response::ResponseBody;
 use crate::validation::{Data, Refused, in_words};
 
+/// A request that runs this long is worth a line in the log.
+const LONG: Duration = Duration::from_secs(30);
+/// Bodies that are on their way to workers at a time, and how long one waits for its turn: slow clients must not take all places.
+pub(crate) const UPLOADS: usize = 256;
+const UPLOAD_PATIENCE: Duration = Duration::from_secs(5);
+
 /// A request for a step.
-pub struct ApiRequest {
+pub struct ApiRequest<'a> {
     /// The step.
     pub step: Arc<Step>,
     /// Its method, for the record.
     pub method: Method,
     /// The request without its body.
     pub head: RequestHead,
-    /// The body, and for forms their JSON before it.
-    pub body: Bytes,
+    /// The body.
+    pub body: RequestBody<'a>,
     /// The W3C context that came with it.
     pub parent: Option<TraceParent>,
+}
+
+/// A request's body.
+pub enum RequestBody<'a> {
+    /// In one piece; for forms their JSON before it.
+    Whole(Bytes),
+    /// Its beginning is here, the rest is still coming.
+    Coming {
+        /// The beginning.
+        first: Bytes,
+        /// The rest.
+        rest: &'a mut dyn BodySource,
+    },
+}
+
+/// The rest of a request's body.
+pub trait BodySource: Send {
+    /// The next bytes; `None` at the end. After a refusal nothing more is asked for.
+    fn next(&mut self) -> BoxFuture<'_, Option<Result<Bytes, Refusal>>>;
 }
 
 /// What became of a request.
@@ -38,7 +68,7 @@ pub struct ApiReply {
     /// The chain's W3C context.
     pub parent: TraceParent,
     /// The handler's response, or why there is none.
-    pub outcome: Result<(ResultMeta, ResultBody), Refusal>,
+    pub outcome: Result<(ResultMeta, ResponseBody), Refusal>,
 }
 
 /// Why there is no response of a handler.
@@ -48,6 +78,13 @@ pub enum Refusal {
     Invalid(String),
     /// The body does not match the schema of the step, which is enforced.
     Mismatch(Vec<Problem>),
+    /// The body did not come whole.
+    Body {
+        /// What it is answered with.
+        status: u16,
+        /// Why.
+        reason: String,
+    },
     /// The handler failed, or what it wrote could not be stored. The cause is in the log.
     Failed,
     /// The worker died.
@@ -60,13 +97,14 @@ pub enum Refusal {
 
 impl Engine {
     /// Runs the handler of an API step. Answers once everything that the handler wrote is safe (design.md P1).
-    pub async fn request(&self, request: ApiRequest) -> ApiReply {
+    /// Dropping the future says that the client went away: the handler's signal is aborted.
+    pub async fn request(&self, request: ApiRequest<'_>) -> ApiReply {
         let ApiRequest { step, method, head, body, parent } = request;
         let shared = &self.shared;
         let trace = shared.backends.traces.next();
         let parent = parent.unwrap_or_else(|| shared.backends.traces.parent(trace));
         let cause = Cause::Request { method, path: head.path.clone() };
-        let call = Call::begin(&shared.telemetry, &step, trace, parent, cause);
+        let call = OpenCall::new(Call::begin(&shared.telemetry, &step, trace, parent, cause));
         let outcome = self.run_request(&call, head, body).await;
         // The boundary of P1 holds for failures too: a client that reads 500 may ask what was done.
         let outcome = match call.settle(&*shared.backends.journal).await {
@@ -76,32 +114,65 @@ impl Engine {
                 Err(Refusal::Failed)
             }
         };
-        let (status, error) = match &outcome {
-            Ok((meta, _)) => (meta.status, None),
-            Err(refusal) => (Some(refusal.status()), Some(refusal.describe())),
+        let parent = call.parent;
+        let outcome = match outcome {
+            Ok((meta, body)) if meta.stream => {
+                let body = ResponseBody::streamed(body, self.clone(), call, meta.status);
+                Ok((meta, body))
+            }
+            Ok((meta, body)) => {
+                call.end(meta.status, None);
+                Ok((meta, ResponseBody::ready(body)))
+            }
+            Err(refusal) => {
+                call.end(Some(refusal.status()), Some(refusal.describe()));
+                Err(refusal)
+            }
         };
-        call.end(status, error);
-        ApiReply { trace, parent: call.parent, outcome }
+        ApiReply { trace, parent, outcome }
     }
 
     async fn run_request(
         &self,
         call: &Arc<Call>,
         head: RequestHead,
-        body: Bytes,
+        body: RequestBody<'_>,
     ) -> Result<(ResultMeta, ResultBody), Refusal> {
         let step = &call.step;
-        self.check_body(call, &head, &body).await?;
-        let refuse = |unavailable: Unavailable| Refusal::Unavailable(unavailable.to_string());
-        let place =
-            self.pool(step.language.runtime()).ok_or_else(no_worker)?.place(Class::Http).await.map_err(refuse)?;
+        if let RequestBody::Whole(body) = &body {
+            self.check_body(call, &head, body).await?;
+        }
         let limit = self.shared.settings().timeouts.api;
+        let pool = self.pool(step.language.runtime()).ok_or_else(no_worker)?;
+        let refuse = |unavailable: Unavailable| Refusal::Unavailable(unavailable.to_string());
+        let asked = format!("{} {}", head.method, head.path);
+        let kind = CallKind::Api(Box::new(head));
         let limits = CallLimits::new(limit, None);
-        let mut handle = place.call(call.request(CallKind::Api(Box::new(head)), body, limits));
-        let Ok(answer) = tokio::time::timeout(limit, handle.outcome()).await else {
-            handle.cancel("timeout");
-            self.say(call, format!("did not answer within {} s and was cancelled (timeouts.api)", limit.as_secs_f32()));
-            return Err(Refusal::TimedOut(limit));
+        let answer = match body {
+            RequestBody::Whole(body) => {
+                let place = pool.place(Class::Http).await.map_err(refuse)?;
+                let mut handle = place.call(call.request(kind, body, limits));
+                self.answer(call, &asked, limit, &mut handle).await?
+            }
+            RequestBody::Coming { first, rest } => {
+                let turn = tokio::time::timeout(UPLOAD_PATIENCE, self.shared.uploads.acquire()).await;
+                let Ok(Ok(turn)) = turn else { return Err(too_many_uploads()) };
+                let place = pool.place(Class::Http).await.map_err(refuse)?;
+                let (mut handle, sender) = place.call_open(call.request(kind, Bytes::new(), limits));
+                // A worker that ends need not wait for the client.
+                let early = tokio::select! {
+                    sent = send_body(sender, first, rest, limit) => {
+                        sent.inspect_err(|refusal| self.turn_away(call.trace, step, &refusal.describe()))?;
+                        None
+                    }
+                    answer = handle.outcome() => Some(answer),
+                };
+                drop(turn);
+                match early {
+                    Some(answer) => answer,
+                    None => self.answer(call, &asked, limit, &mut handle).await?,
+                }
+            }
         };
         let CallOutcome { meta, body } = match answer {
             Ok(outcome) => outcome,
@@ -153,6 +224,29 @@ impl Engine {
         Err(refusal)
     }
 
+    /// Waits for the worker's answer, as long as an answer may take.
+    async fn answer(
+        &self,
+        call: &Call,
+        asked: &str,
+        limit: Duration,
+        handle: &mut CallHandle<EngineHost>,
+    ) -> Result<Result<CallOutcome, CallError>, Refusal> {
+        if let Ok(answer) = tokio::time::timeout(limit.min(LONG), handle.outcome()).await {
+            return Ok(answer);
+        }
+        if let Some(left) = limit.checked_sub(LONG).filter(|left| !left.is_zero()) {
+            let text = format!("{asked} has been running for {} s", LONG.as_secs());
+            self.shared.telemetry.log_of(Level::Warn, Some(call.trace), Some(call.step.name.clone()), text);
+            if let Ok(answer) = tokio::time::timeout(left, handle.outcome()).await {
+                return Ok(answer);
+            }
+        }
+        handle.cancel("timeout");
+        self.say(call, format!("did not answer within {} s and was cancelled (timeouts.api)", limit.as_secs_f32()));
+        Err(Refusal::TimedOut(limit))
+    }
+
     /// Logs why a request was refused before its handler ran.
     pub fn turn_away(&self, trace: TraceId, step: &Step, reason: &str) {
         let text = format!("a request was refused: {reason}");
@@ -170,6 +264,63 @@ impl Engine {
     }
 }
 
+/// Passes a body on to its worker, no faster than that takes it in.
+async fn send_body(
+    sender: BodySender<EngineHost>,
+    first: Bytes,
+    rest: &mut dyn BodySource,
+    limit: Duration,
+) -> Result<(), Refusal> {
+    let mut next = Some(Ok(first));
+    while let Some(bytes) = next {
+        match tokio::time::timeout(limit, sender.send(bytes?)).await {
+            Ok(Ok(())) => next = rest.next().await,
+            // Its answer says why the rest is not wanted.
+            Ok(Err(NotWanted)) => return Ok(()),
+            Err(_) => return Err(Refusal::TimedOut(limit)),
+        }
+    }
+    sender.finish();
+    Ok(())
+}
+
+/// A request that has not been answered whole. If nobody says how it ended, its client went away.
+pub(crate) struct OpenCall {
+    call: Arc<Call>,
+    ended: bool,
+}
+
+impl OpenCall {
+    fn new(call: Arc<Call>) -> Self {
+        Self { call, ended: false }
+    }
+
+    pub(crate) fn end(mut self, status: Option<u16>, error: Option<String>) {
+        self.ended = true;
+        self.call.end(status, error);
+    }
+}
+
+impl std::ops::Deref for OpenCall {
+    type Target = Arc<Call>;
+
+    fn deref(&self) -> &Arc<Call> {
+        &self.call
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.call.end(None, Some("the client went away".into()));
+        }
+    }
+}
+
+fn too_many_uploads() -> Refusal {
+    Refusal::Unavailable(format!("{UPLOADS} long request bodies are being received already"))
+}
+
 fn no_worker() -> Refusal {
     Refusal::Unavailable("no worker of its language runs".into())
 }
@@ -179,6 +330,7 @@ impl Refusal {
     pub fn status(&self) -> u16 {
         match self {
             Self::Invalid(_) | Self::Mismatch(_) => 400,
+            Self::Body { status, .. } => *status,
             Self::Failed => 500,
             Self::WorkerEnded => 502,
             Self::Unavailable(_) => 503,
@@ -189,7 +341,7 @@ impl Refusal {
     /// For the record.
     fn describe(&self) -> String {
         match self {
-            Self::Invalid(reason) | Self::Unavailable(reason) => reason.clone(),
+            Self::Invalid(reason) | Self::Unavailable(reason) | Self::Body { reason, .. } => reason.clone(),
             Self::Mismatch(problems) => format!("its body does not match bodySchema: {}", in_words(problems)),
             Self::Failed => "the handler failed".into(),
             Self::WorkerEnded => "the worker ended".into(),

@@ -11,9 +11,11 @@ use motia_ports::queue::Subscription;
 use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 use motia_worker::Pool;
 use parking_lot::RwLock;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api::UPLOADS;
 use crate::cron::Scheduler;
 use crate::dispatcher::Dispatcher;
 use crate::registry::Project;
@@ -46,6 +48,17 @@ pub struct Config {
     pub settings: ProjectConfig,
 }
 
+/// Whether requests can be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// Every runtime has a worker that serves.
+    Ready,
+    /// No worker of this runtime serves at the moment.
+    Unavailable(Runtime),
+    /// The engine is stopping.
+    Stopping,
+}
+
 /// Why the engine cannot do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -64,6 +77,8 @@ pub struct EngineHost {
     pub(crate) validation: Validation,
     project: RwLock<Arc<Project>>,
     settings: RwLock<Arc<ProjectConfig>>,
+    /// Turns of long request bodies.
+    pub(crate) uploads: Semaphore,
 }
 
 impl EngineHost {
@@ -105,6 +120,7 @@ impl Engine {
             telemetry,
             project,
             settings: RwLock::new(Arc::new(settings)),
+            uploads: Semaphore::new(UPLOADS),
         });
         Self {
             shared,
@@ -189,10 +205,25 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether requests can be answered.
+    pub fn readiness(&self) -> Readiness {
+        if self.stop.is_cancelled() {
+            return Readiness::Stopping;
+        }
+        let pools = self.pools.read();
+        let without = pools.iter().find(|(_, pool)| !pool.serves());
+        without.map_or(Readiness::Ready, |(runtime, _)| Readiness::Unavailable(*runtime))
+    }
+
+    /// No further delivery or tick begins.
+    pub fn stop_intake(&self) {
+        self.stop.cancel();
+    }
+
     /// Stops in order: no further delivery or tick begins; what runs may finish until the deadline; then every worker ends.
     /// The edge must have stopped taking requests before.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
-        self.stop.cancel();
+        self.stop_intake();
         let pools: Vec<_> = self.pools.read().values().cloned().collect();
         let drained =
             tokio::time::timeout(deadline, futures_util::future::join_all(pools.iter().map(Pool::drain))).await;

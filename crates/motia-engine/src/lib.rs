@@ -8,6 +8,7 @@
 //! | [`operations`] | what handlers ask for: emit, state, streams |
 //! | [`item`] | what is added to a stream item when it is stored |
 //! | [`api`] | requests to handlers |
+//! | [`response`] | the body of a response on its way to the client |
 //! | [`dispatcher`] | deliveries to handlers: attempts, retries, dead letters |
 //! | [`cron`] | schedules to handlers |
 //! | [`telemetry`] | the bounded pipeline from all of these to the sinks |
@@ -22,11 +23,13 @@ pub mod engine;
 pub mod item;
 pub mod operations;
 pub mod registry;
+pub mod response;
 pub mod telemetry;
 pub mod terminal;
 mod validation;
 
-pub use api::{ApiReply, ApiRequest, Refusal};
-pub use engine::{Backends, Config, Engine, EngineHost, Error};
+pub use api::{ApiReply, ApiRequest, BodySource, Refusal, RequestBody};
+pub use engine::{Backends, Config, Engine, EngineHost, Error, Readiness};
 pub use registry::Project;
+pub use response::{BrokenOff, ResponseBody};
 pub use telemetry::Telemetry;

@@ -48,7 +48,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 pub(crate) enum Asked {
     Answered(Response<EdgeBody>),
     /// The steps are next; their response gets these headers.
-    Passed(Box<Request<RequestBody>>, HeaderMap),
+    Passed(Box<Request<ClientBody>>, HeaderMap),
 }
 
 const PASS: HeaderName = HeaderName::from_static("x-motia-pass");
@@ -76,7 +76,7 @@ impl App {
     }
 
     /// Asks. Bodies up to `limit` bytes are kept for the steps.
-    pub(crate) async fn ask(&self, request: Request<RequestBody>, limit: u64, patience: Duration) -> Asked {
+    pub(crate) async fn ask(&self, request: Request<ClientBody>, limit: u64, patience: Duration) -> Asked {
         let (parts, body) = request.into_parts();
         let kept = Arc::new(Mutex::new(Kept { body: Some(body), seen: Vec::new(), room: Some(limit) }));
         let mut asked = Request::new(Asking(Arc::clone(&kept)));
@@ -153,18 +153,18 @@ pub(crate) fn merge(headers: HeaderMap, answer: &mut HeaderMap) {
 }
 
 /// A request's body, from its beginning: some of it may have been read before.
-pub(crate) struct RequestBody {
+pub(crate) struct ClientBody {
     seen: std::vec::IntoIter<Bytes>,
     rest: Incoming,
 }
 
-impl From<Incoming> for RequestBody {
+impl From<Incoming> for ClientBody {
     fn from(rest: Incoming) -> Self {
         Self { seen: Vec::new().into_iter(), rest }
     }
 }
 
-impl Body for RequestBody {
+impl Body for ClientBody {
     type Data = Bytes;
     type Error = hyper::Error;
 
@@ -193,7 +193,7 @@ impl Body for RequestBody {
 
 /// A body that the application reads, kept for the steps.
 struct Kept {
-    body: Option<RequestBody>,
+    body: Option<ClientBody>,
     seen: Vec<Bytes>,
     /// How much more is kept; `None` once it was too much.
     room: Option<u64>,
@@ -201,12 +201,12 @@ struct Kept {
 
 impl Kept {
     /// The body as it came. What still asks for it finds that it has ended.
-    fn take(&mut self) -> Option<RequestBody> {
+    fn take(&mut self) -> Option<ClientBody> {
         let body = self.body.take()?;
         self.room?;
         let mut seen = std::mem::take(&mut self.seen);
         seen.extend(body.seen);
-        Some(RequestBody { seen: seen.into_iter(), rest: body.rest })
+        Some(ClientBody { seen: seen.into_iter(), rest: body.rest })
     }
 }
 

@@ -2,25 +2,27 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use http::header::{ALLOW, HeaderValue, ORIGIN};
+use http::header::{ALLOW, HOST, HeaderValue, ORIGIN};
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use motia_core::TraceId;
 use motia_core::project::{Cors, ProjectConfig};
 use motia_core::step::Method;
 use motia_core::trace::TraceParent;
-use motia_engine::{ApiReply, ApiRequest, Engine, Refusal};
+use motia_engine::{ApiReply, ApiRequest, Engine, Readiness, Refusal, RequestBody};
 use motia_worker::RequestHead;
 use parking_lot::RwLock;
 
-use crate::app::{App, Asked, RequestBody};
+use crate::app::{App, Asked, ClientBody};
 use crate::cors::Policy;
 use crate::files::Files;
-use crate::request::{headers_to_json, read_body};
+use crate::request::{Received, check_head, headers_to_json, read_body};
 use crate::response::{EdgeBody, error, json, response};
 use crate::router::{Match, NoMatch, Routes};
+use crate::upload::Upload;
 use crate::{admin, app, cors, query};
 
 /// How the project runs.
@@ -44,6 +46,7 @@ struct Shared {
     site: RwLock<Arc<Site>>,
     app: RwLock<Option<Arc<App>>>,
     admin: axum::Router,
+    stopping: AtomicBool,
 }
 
 /// What the project has to answer with. Never changed: a reload puts another one in its place.
@@ -64,15 +67,8 @@ impl Edge {
             cors: Policy::new(&Cors::default(), mode),
             files: Files::new(&[], Path::new(""), mode),
         };
-        Self {
-            shared: Arc::new(Shared {
-                engine,
-                mode,
-                site: RwLock::new(Arc::new(nothing)),
-                app: RwLock::default(),
-                admin,
-            }),
-        }
+        let (site, stopping) = (RwLock::new(Arc::new(nothing)), AtomicBool::new(false));
+        Self { shared: Arc::new(Shared { engine, mode, site, app: RwLock::default(), admin, stopping }) }
     }
 
     /// Replaces the routes, and what `cors` and `static` of a project in `root` say.
@@ -88,6 +84,11 @@ impl Edge {
         *self.shared.app.write() = app.map(Arc::new);
     }
 
+    /// From now on, whoever asks is told that the engine is stopping. What runs goes on.
+    pub(crate) fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+    }
+
     /// The admin API, for the engine's own socket.
     pub fn admin(&self) -> axum::Router {
         self.shared.admin.clone()
@@ -100,10 +101,16 @@ impl Edge {
     /// Answers a request. Never fails: whatever happens has an answer.
     pub async fn handle(&self, request: Request<Incoming>) -> Response<EdgeBody> {
         let path = request.uri().path();
+        if self.shared.stopping.load(Ordering::Relaxed) {
+            return health(path, Readiness::Stopping).unwrap_or_else(stopping);
+        }
+        if let Err(bad) = check_head(request.version(), request.headers()) {
+            return closing(traced(error(bad.status(), &bad.to_string()), self.shared.engine.next_trace()));
+        }
         if path == ADMIN || path.strip_prefix(ADMIN).is_some_and(|rest| rest.starts_with('/')) {
             return self.admin_on_port(request).await;
         }
-        let request = request.map(RequestBody::from);
+        let request = request.map(ClientBody::from);
         let app = self.shared.app.read().clone().filter(|app| app.concerns(request.uri().path()));
         let Some(app) = app else { return self.answer(request, HeaderMap::new()).await };
         let settings = self.shared.engine.settings();
@@ -114,7 +121,7 @@ impl Edge {
     }
 
     /// What the project answers. `headers`: those that middleware of its application set.
-    async fn answer(&self, request: Request<RequestBody>, headers: HeaderMap) -> Response<EdgeBody> {
+    async fn answer(&self, request: Request<ClientBody>, headers: HeaderMap) -> Response<EdgeBody> {
         let path = request.uri().path();
         let method = request.method().as_str().parse::<Method>();
         let site = Arc::clone(&self.shared.site.read());
@@ -134,9 +141,13 @@ impl Edge {
         }
     }
 
-    async fn call(&self, method: Method, found: Match, request: Request<RequestBody>) -> Response<EdgeBody> {
+    async fn call(&self, method: Method, found: Match, request: Request<ClientBody>) -> Response<EdgeBody> {
         let Match { step, params } = found;
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        // HTTP/2 says it in the target, and in HTTP/1 a target that says it counts more (RFC 9112, 3.2.2).
+        if let Some(host) = parts.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+            parts.headers.insert(HOST, host);
+        }
         let mut head = RequestHead {
             method: parts.method.as_str().to_owned(),
             path: parts.uri.path().to_owned(),
@@ -146,9 +157,13 @@ impl Edge {
             ..RequestHead::default()
         };
         let limit = self.shared.engine.settings().body_limit;
-        let body = match read_body(&parts.headers, body, limit, &mut head).await {
-            Ok(body) => body,
+        let clock = Arc::clone(self.shared.engine.telemetry().clock());
+        let mut upload = Upload::new(&parts.headers, body, limit, clock);
+        let whole = self.shared.engine.needs_whole_body(&step);
+        let received = match read_body(&parts.headers, &mut upload, whole, &mut head).await {
+            Ok(received) => received,
             Err(bad) => {
+                upload.drain().await;
                 let (trace, reason) = (self.shared.engine.next_trace(), bad.to_string());
                 self.shared.engine.turn_away(trace, &step, &reason);
                 return traced(error(bad.status(), &reason), trace);
@@ -156,9 +171,14 @@ impl Edge {
         };
         let parent = parts.headers.get("traceparent").and_then(|value| TraceParent::parse(value.to_str().ok()?));
         let name = step.name.clone();
+        let body = match received {
+            Received::Whole(body) => RequestBody::Whole(body),
+            Received::Beginning(first) => RequestBody::Coming { first, rest: &mut upload },
+        };
         let reply = self.shared.engine.request(ApiRequest { step, method, head, body, parent }).await;
+        upload.drain().await;
         let ApiReply { trace, parent, outcome } = reply;
-        let mut answer = match outcome.map(|(meta, body)| response(meta, body)) {
+        let mut answer = match outcome.map(|(meta, body)| response(method, meta, body)) {
             Ok(Ok(response)) => response,
             Ok(Err(problem)) => {
                 let text = format!("{problem}; the client got 500");
@@ -178,7 +198,7 @@ impl Edge {
         &self,
         site: &Site,
         method: Option<Method>,
-        request: &Request<RequestBody>,
+        request: &Request<ClientBody>,
         no_match: NoMatch,
     ) -> Response<EdgeBody> {
         if method == Some(Method::Options) && site.cors.answers_preflights() {
@@ -187,9 +207,10 @@ impl Edge {
             site.cors.preflight(request.headers(), answer.headers_mut());
             return answer;
         }
-        if matches!(method, Some(Method::Get | Method::Head)) && matches!(request.uri().path(), "/healthz" | "/readyz")
+        if matches!(method, Some(Method::Get | Method::Head))
+            && let Some(answer) = health(request.uri().path(), self.shared.engine.readiness())
         {
-            return json(200, &serde_json::json!({ "status": "ok" }));
+            return answer;
         }
         let origin = request.headers().get(ORIGIN);
         match site.files.answer(request).await {
@@ -245,6 +266,30 @@ impl Edge {
     }
 }
 
+/// Whether the process lives, and whether requests had better go elsewhere.
+fn health(path: &str, readiness: Readiness) -> Option<Response<EdgeBody>> {
+    let ok = || json(200, &serde_json::json!({ "status": "ok" }));
+    match (path, readiness) {
+        ("/healthz", _) | ("/readyz", Readiness::Ready) => Some(ok()),
+        ("/readyz", Readiness::Stopping) => Some(json(503, &serde_json::json!({ "status": "stopping" }))),
+        ("/readyz", Readiness::Unavailable(runtime)) => {
+            let reason = format!("no {runtime} worker serves");
+            Some(json(503, &serde_json::json!({ "status": "unavailable", "error": reason })))
+        }
+        _ => None,
+    }
+}
+
+fn stopping() -> Response<EdgeBody> {
+    closing(refused(&Refusal::Unavailable("the engine is stopping".into())))
+}
+
+/// Nothing more is read from this connection.
+fn closing(mut answer: Response<EdgeBody>) -> Response<EdgeBody> {
+    answer.headers_mut().insert(http::header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
 const INTERNAL: &str = "Internal server error";
 const TRACE_ID: http::HeaderName = http::HeaderName::from_static("x-trace-id");
 const TRACEPARENT: http::HeaderName = http::HeaderName::from_static("traceparent");
@@ -257,7 +302,7 @@ fn traced(mut answer: Response<EdgeBody>, trace: TraceId) -> Response<EdgeBody> 
 
 fn refused(refusal: &Refusal) -> Response<EdgeBody> {
     let mut answer = match refusal {
-        Refusal::Invalid(reason) => error(refusal.status(), reason),
+        Refusal::Invalid(reason) | Refusal::Body { reason, .. } => error(refusal.status(), reason),
         Refusal::Mismatch(problems) => {
             json(refusal.status(), &serde_json::json!({ "error": "Validation failed", "details": problems }))
         }

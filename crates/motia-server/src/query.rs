@@ -23,7 +23,7 @@ enum Node {
 }
 
 /// A form has more parameters than are taken.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many parameters: at most {MOST} are taken")]
 pub struct TooMany;
 

@@ -1,32 +1,28 @@
 //! A request from the wire to the engine: the head as JSON, the body as bytes.
 
-use std::time::Duration;
-
 use async_compression::tokio::bufread::{BrotliDecoder, GzipDecoder, ZlibDecoder};
 use bytes::{Bytes, BytesMut};
 use encoding_rs::{Encoding, UTF_8};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap};
-use http_body_util::BodyExt;
-use hyper::body::Body;
+use http::Version;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, TRANSFER_ENCODING};
+use motia_worker::frame::MAX_INLINE_BODY;
 use motia_worker::{Content, RequestHead};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use crate::app::RequestBody;
 use crate::query;
-
-/// How long a client may pause inside a body.
-const BODY_PAUSE: Duration = Duration::from_secs(30);
-/// How much of a body that is too large is read and thrown away, so that the client sees the answer.
-const DRAIN_BYTES: u64 = 64 << 20;
-const DRAIN_TIME: Duration = Duration::from_secs(10);
+use crate::upload::Upload;
 
 /// Why a request cannot be given to a handler.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadRequest {
     #[error("the body is larger than {limit} bytes (bodyLimit in motia.config)")]
     TooLarge { limit: u64 },
     #[error("{0}")]
     TooManyParameters(#[from] query::TooMany),
+    #[error("the request must have exactly one Host header")]
+    Host,
+    #[error("unsupported transfer coding \"{0}\": only chunked is")]
+    TransferCoding(String),
     #[error("unsupported charset \"{0}\"")]
     Charset(String),
     #[error("unsupported content encoding \"{0}\"")]
@@ -35,8 +31,8 @@ pub(crate) enum BadRequest {
     Compressed(&'static str),
     #[error("the body did not come: {0}")]
     CutOff(String),
-    #[error("the body did not come within {} s", BODY_PAUSE.as_secs())]
-    Slow,
+    #[error("the body came too slowly: {received} bytes in {seconds} s")]
+    Slow { received: u64, seconds: u64 },
 }
 
 impl BadRequest {
@@ -44,83 +40,64 @@ impl BadRequest {
         match self {
             Self::TooLarge { .. } | Self::TooManyParameters(_) => 413,
             Self::Charset(_) | Self::Encoding(_) => 415,
-            Self::Compressed(_) | Self::CutOff(_) => 400,
-            Self::Slow => 408,
+            Self::Compressed(_) | Self::CutOff(_) | Self::Host => 400,
+            Self::TransferCoding(_) => 501,
+            Self::Slow { .. } => 408,
         }
     }
 }
 
-/// Reads the body and says what it is. `head` gets its content, charset and split.
+/// Refuses what another server before us may have understood differently. (hyper refuses the rest.)
+pub(crate) fn check_head(version: Version, headers: &HeaderMap) -> Result<(), BadRequest> {
+    if version == Version::HTTP_11 {
+        let mut hosts = headers.get_all(HOST).iter();
+        if hosts.next().is_none() || hosts.next().is_some() {
+            return Err(BadRequest::Host);
+        }
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => Ok(()),
+        (Some(one), None) => Err(BadRequest::TransferCoding(latin(one.as_bytes()).into())),
+        (Some(_), Some(_)) => Err(BadRequest::TransferCoding("given twice".into())),
+    }
+}
+
+/// A request's body, as far as it is read.
+pub(crate) enum Received {
+    /// All of it.
+    Whole(Bytes),
+    /// Its beginning: the rest is better passed on as it comes.
+    Beginning(Bytes),
+}
+
+/// Reads the body, or its beginning if it is long and need not be there `whole`, and says what it is. `head` gets its content, charset and split.
 pub(crate) async fn read_body(
     headers: &HeaderMap,
-    mut body: RequestBody,
-    limit: u64,
+    upload: &mut Upload,
+    whole: bool,
     head: &mut RequestHead,
-) -> Result<Bytes, BadRequest> {
-    if body.is_end_stream() {
-        return Ok(Bytes::new());
+) -> Result<Received, BadRequest> {
+    if upload.is_empty() {
+        return Ok(Received::Whole(Bytes::new()));
     }
-    let announced = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        // Whoever asks first has sent nothing yet.
-        if !headers.contains_key(EXPECT) {
-            drain(&mut body).await;
-        }
-        return Err(BadRequest::TooLarge { limit });
-    }
-    let raw = collect(&mut body, limit).await?;
-    let raw = decompress(headers, raw, limit).await?;
-    if raw.is_empty() {
-        return Ok(raw);
-    }
-    describe(headers, raw, head)
-}
-
-async fn collect(body: &mut RequestBody, limit: u64) -> Result<Bytes, BadRequest> {
-    let mut first = Bytes::new();
-    let mut all: Option<BytesMut> = None;
-    let mut length = 0;
-    loop {
-        let frame = match tokio::time::timeout(BODY_PAUSE, body.frame()).await {
-            Err(_) => return Err(BadRequest::Slow),
-            Ok(None) => return Ok(all.map_or(first, BytesMut::freeze)),
-            Ok(Some(Err(error))) => return Err(BadRequest::CutOff(error.to_string())),
-            Ok(Some(Ok(frame))) => frame,
-        };
-        let Ok(data) = frame.into_data() else { continue };
-        length += data.len() as u64;
-        if length > limit {
-            drain(body).await;
-            return Err(BadRequest::TooLarge { limit });
-        }
-        // The usual body comes in one piece and is not copied.
-        match &mut all {
-            Some(all) => all.extend_from_slice(&data),
-            None if first.is_empty() => first = data,
-            None => {
-                let hint = usize::try_from(body.size_hint().lower().min(limit)).unwrap_or(0);
-                let mut joined = BytesMut::with_capacity(first.len() + data.len() + hint);
-                joined.extend_from_slice(&first);
-                joined.extend_from_slice(&data);
-                all = Some(joined);
-            }
-        }
-    }
-}
-
-/// A client that is still sending would not see an answer on a connection that is closed under it.
-async fn drain(body: &mut RequestBody) {
-    let reading = async {
-        let mut left = DRAIN_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.len() as u64));
-            if left == 0 {
-                return;
-            }
-        }
+    let content_type = ContentType::of(headers);
+    let most = if !whole && passes_through(headers, content_type.content) { MAX_INLINE_BODY } else { usize::MAX };
+    let received = match upload.collect(headers, most).await? {
+        Received::Whole(raw) => Received::Whole(decompress(headers, raw, upload.limit()).await?),
+        beginning => beginning,
     };
-    // Whatever came of it: the answer is sent now.
-    let _ = tokio::time::timeout(DRAIN_TIME, reading).await;
+    match received {
+        Received::Whole(raw) if raw.is_empty() => Ok(Received::Whole(raw)),
+        Received::Whole(raw) => content_type.describe(raw, head).map(Received::Whole),
+        Received::Beginning(raw) => content_type.describe(raw, head).map(Received::Beginning),
+    }
+}
+
+/// Whether nobody here has to see the whole body. What is read here (a form, what is compressed) is collected first.
+fn passes_through(headers: &HeaderMap, content: Content) -> bool {
+    content != Content::Form && headers.get(CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
 }
 
 async fn decompress(headers: &HeaderMap, raw: Bytes, limit: u64) -> Result<Bytes, BadRequest> {
@@ -142,44 +119,57 @@ async fn inflate(reader: impl AsyncRead + Unpin, name: &'static str, limit: u64)
     if out.len() as u64 > limit { Err(BadRequest::TooLarge { limit }) } else { Ok(out.into()) }
 }
 
-fn describe(headers: &HeaderMap, raw: Bytes, head: &mut RequestHead) -> Result<Bytes, BadRequest> {
-    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    let essence = essence.trim().to_ascii_lowercase();
-    let charset = charset(parameters);
-    head.content = match essence.as_str() {
-        "application/json" => Content::Json,
-        "application/x-www-form-urlencoded" => Content::Form,
-        "multipart/form-data" => Content::Multipart,
-        "application/xml" | "application/javascript" | "application/graphql" | "image/svg+xml" => Content::Text,
-        _ if essence.ends_with("+json") => Content::Json,
-        _ if essence.ends_with("+xml") || essence.starts_with("text/") => Content::Text,
-        _ => Content::Binary,
-    };
-    match head.content {
-        Content::Json | Content::Form => {
-            if let Some(charset) =
-                charset.filter(|name| !matches!(name.as_str(), "utf-8" | "utf8" | "us-ascii" | "ascii"))
-            {
-                return Err(BadRequest::Charset(charset));
-            }
-        }
-        Content::Text => {
-            if let Some(name) = charset {
-                let encoding = Encoding::for_label(name.as_bytes()).ok_or(BadRequest::Charset(name))?;
-                head.charset = (encoding != UTF_8).then(|| encoding.name().to_ascii_lowercase());
-            }
-        }
-        Content::None | Content::Multipart | Content::Binary => {}
+/// What a request says its body is.
+struct ContentType {
+    content: Content,
+    charset: Option<String>,
+}
+
+impl ContentType {
+    fn of(headers: &HeaderMap) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (essence, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+        let essence = essence.trim().to_ascii_lowercase();
+        let content = match essence.as_str() {
+            "application/json" => Content::Json,
+            "application/x-www-form-urlencoded" => Content::Form,
+            "multipart/form-data" => Content::Multipart,
+            "application/xml" | "application/javascript" | "application/graphql" | "image/svg+xml" => Content::Text,
+            _ if essence.ends_with("+json") => Content::Json,
+            _ if essence.ends_with("+xml") || essence.starts_with("text/") => Content::Text,
+            _ => Content::Binary,
+        };
+        Self { content, charset: charset(parameters) }
     }
-    if head.content != Content::Form {
-        return Ok(raw);
+
+    /// Says it in `head`. Answers with what the handler's side gets.
+    fn describe(self, raw: Bytes, head: &mut RequestHead) -> Result<Bytes, BadRequest> {
+        head.content = self.content;
+        match self.content {
+            Content::Json | Content::Form => {
+                if let Some(charset) =
+                    self.charset.filter(|name| !matches!(name.as_str(), "utf-8" | "utf8" | "us-ascii" | "ascii"))
+                {
+                    return Err(BadRequest::Charset(charset));
+                }
+            }
+            Content::Text => {
+                if let Some(name) = self.charset {
+                    let encoding = Encoding::for_label(name.as_bytes()).ok_or(BadRequest::Charset(name))?;
+                    head.charset = (encoding != UTF_8).then(|| encoding.name().to_ascii_lowercase());
+                }
+            }
+            Content::None | Content::Multipart | Content::Binary => {}
+        }
+        if head.content != Content::Form {
+            return Ok(raw);
+        }
+        let json = query::form_to_json(&String::from_utf8_lossy(&raw))?;
+        head.split = Some(json.len());
+        let mut both = BytesMut::from(json.as_bytes());
+        both.extend_from_slice(&raw);
+        Ok(both.freeze())
     }
-    let json = query::form_to_json(&String::from_utf8_lossy(&raw))?;
-    head.split = Some(json.len());
-    let mut both = BytesMut::from(json.as_bytes());
-    both.extend_from_slice(&raw);
-    Ok(both.freeze())
 }
 
 fn charset(parameters: &str) -> Option<String> {
@@ -231,7 +221,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         let mut head = RequestHead::default();
-        let body = describe(&headers, Bytes::from_static(body.as_bytes()), &mut head)?;
+        let body = ContentType::of(&headers).describe(Bytes::from_static(body.as_bytes()), &mut head)?;
         Ok((head, body))
     }
 

@@ -5,11 +5,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING,
+};
 use http::{Response, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
+use motia_core::step::Method;
+use motia_engine::{BrokenOff, ResponseBody};
 use motia_worker::message::{BodyKind, HeaderValues, ResultMeta};
-use motia_worker::{CutOff, ResultBody};
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
 /// A response's body: in one piece, or as it comes from the worker.
@@ -27,13 +30,13 @@ pub enum EdgeBody {
 /// A body that comes from a worker in pieces.
 pub enum Streaming {
     /// Waiting for the next piece.
-    Waiting(BoxFuture<'static, (ResultBody, Option<Result<Bytes, CutOff>>)>),
+    Waiting(BoxFuture<'static, (ResponseBody, Option<Result<Bytes, BrokenOff>>)>),
     /// At its end.
     Done,
 }
 
 impl EdgeBody {
-    fn new(body: ResultBody) -> Self {
+    fn new(body: ResponseBody) -> Self {
         match body.whole() {
             Some(bytes) => Self::Whole(bytes.clone()),
             None => Self::Stream(Streaming::Waiting(next(body))),
@@ -47,7 +50,7 @@ impl From<Bytes> for EdgeBody {
     }
 }
 
-fn next(mut body: ResultBody) -> BoxFuture<'static, (ResultBody, Option<Result<Bytes, CutOff>>)> {
+fn next(mut body: ResponseBody) -> BoxFuture<'static, (ResponseBody, Option<Result<Bytes, BrokenOff>>)> {
     Box::pin(async move {
         let piece = body.next().await;
         (body, piece)
@@ -56,16 +59,16 @@ fn next(mut body: ResultBody) -> BoxFuture<'static, (ResultBody, Option<Result<B
 
 impl Body for EdgeBody {
     type Data = Bytes;
-    type Error = CutOff;
+    type Error = BrokenOff;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, CutOff>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Stream(Streaming::Done) => Poll::Ready(None),
             // The connection ends, and the client sees that something is missing: why is nothing to it.
-            Self::File(file) => Pin::new(file).poll_frame(cx).map_err(|_| CutOff),
-            Self::Proxied(body) => Pin::new(body).poll_frame(cx).map_err(|_| CutOff),
+            Self::File(file) => Pin::new(file).poll_frame(cx).map_err(|_| BrokenOff),
+            Self::Proxied(body) => Pin::new(body).poll_frame(cx).map_err(|_| BrokenOff),
             Self::Stream(streaming @ Streaming::Waiting(_)) => {
                 let Streaming::Waiting(piece) = streaming else { return Poll::Ready(None) };
                 let (body, piece) = std::task::ready!(piece.as_mut().poll(cx));
@@ -109,7 +112,11 @@ pub(crate) enum NotAResponse {
 }
 
 /// The response, if it is one.
-pub(crate) fn response(meta: ResultMeta, body: ResultBody) -> Result<Response<EdgeBody>, NotAResponse> {
+pub(crate) fn response(
+    asked: Method,
+    meta: ResultMeta,
+    body: ResponseBody,
+) -> Result<Response<EdgeBody>, NotAResponse> {
     let status = meta.status.ok_or(NotAResponse::NoStatus)?;
     // 1xx cannot end a request.
     let status = StatusCode::from_u16(status)
@@ -117,7 +124,12 @@ pub(crate) fn response(meta: ResultMeta, body: ResultBody) -> Result<Response<Ed
         .filter(|_| (200..600).contains(&status))
         .ok_or(NotAResponse::Status(status))?;
     let bodiless = matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-    let mut response = Response::new(if bodiless { EdgeBody::Whole(Bytes::new()) } else { EdgeBody::new(body) });
+    let mut response = Response::new(if bodiless || (meta.stream && asked == Method::Head) {
+        body.discard();
+        EdgeBody::Whole(Bytes::new())
+    } else {
+        EdgeBody::new(body)
+    });
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, values) in meta.headers {
@@ -139,13 +151,26 @@ pub(crate) fn response(meta: ResultMeta, body: ResultBody) -> Result<Response<Ed
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static(match meta.body {
+                BodyKind::Text if meta.stream => "text/plain; charset=utf-8",
                 BodyKind::None | BodyKind::Json => "application/json; charset=utf-8",
                 BodyKind::Text => "text/html; charset=utf-8",
                 BodyKind::Bytes => "application/octet-stream",
             }),
         );
     }
+    if meta.stream && headers.get(CONTENT_TYPE).is_some_and(is_event_stream) {
+        // Whatever lies between must neither keep nor collect what is meant to arrive now.
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
+        headers.entry(ACCEL_BUFFERING).or_insert(HeaderValue::from_static("no"));
+    }
     Ok(response)
+}
+
+const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+fn is_event_stream(content_type: &HeaderValue) -> bool {
+    let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("text/event-stream")
 }
 
 /// An answer of our own: `{"error": text}`.

@@ -3,29 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use motia_core::record::Level;
-use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream, UnixListener};
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::Peer;
+use crate::accept::{Door, accept, accept_admin};
 use crate::edge::{Edge, Mode};
 
-/// How long a client may take to send a request's head, and how long an idle connection is kept.
-const HEAD_TIME: Duration = Duration::from_secs(30);
-/// Most bytes of a request's head.
-const HEAD_BYTES: usize = 64 << 10;
-/// Most headers of a request.
-const HEADERS: usize = 512;
-/// How much of what a client still sends is read after an answer that ends the connection, and for how long.
-const LINGER_BYTES: usize = 8 << 20;
-const LINGER_TIME: Duration = Duration::from_secs(2);
 /// How many ports `dev` tries after the one that is taken.
 const NEXT_PORTS: u16 = 10;
 
@@ -40,6 +25,8 @@ pub struct Config {
     pub mode: Mode,
     /// The engine's own socket.
     pub admin_socket: PathBuf,
+    /// How many connections are served at a time.
+    pub connections: usize,
 }
 
 /// Why the project cannot be served.
@@ -81,6 +68,7 @@ pub struct Server {
     listeners: Vec<TcpListener>,
     admin: UnixListener,
     admin_path: PathBuf,
+    connections: usize,
     /// The port, chosen or found.
     pub port: u16,
 }
@@ -108,23 +96,26 @@ impl Server {
             _ => {}
         }
         let admin = UnixListener::bind(&admin_path).map_err(socket_error)?;
-        Ok(Self { edge, listeners, admin, admin_path, port })
+        Ok(Self { edge, listeners, admin, admin_path, connections: config.connections, port })
     }
 
-    /// Serves until `shutdown`; then takes no further connection, and returns once the requests that run are answered.
+    /// Serves until `shutdown`, and returns once the requests that run then are answered. Until that, requests that come are told that
+    /// the engine is stopping.
     pub async fn run(self, shutdown: CancellationToken) {
-        let connections = TaskTracker::new();
+        let door = Door::new(self.edge.clone(), self.connections, shutdown.clone());
+        let closed = CancellationToken::new();
         let listening = TaskTracker::new();
         for listener in self.listeners {
-            let (edge, connections, shutdown) = (self.edge.clone(), connections.clone(), shutdown.clone());
-            listening.spawn(accept(listener, edge, connections, shutdown));
+            listening.spawn(accept(listener, door.clone(), closed.clone()));
         }
-        listening.spawn(accept_admin(self.admin, self.edge.clone(), connections.clone(), shutdown.clone()));
+        listening.spawn(accept_admin(self.admin, door.clone()));
         listening.close();
+        shutdown.cancelled().await;
+        self.edge.stop();
+        door.drained().await;
+        closed.cancel();
         listening.wait().await;
         remove(&self.admin_path);
-        connections.close();
-        connections.wait().await;
     }
 }
 
@@ -155,95 +146,4 @@ async fn bind_all(config: &Config, port: u16) -> Result<Vec<TcpListener>, Error>
         }
     }
     Ok(listeners)
-}
-
-async fn accept(listener: TcpListener, edge: Edge, connections: TaskTracker, shutdown: CancellationToken) {
-    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(serve(stream, edge.clone(), shutdown.clone()));
-            }
-            Err(error) => {
-                // Out of descriptors, most likely: those that are open will end and make room.
-                edge.engine().telemetry().log(Level::Error, format!("a connection could not be accepted: {error}"));
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn serve(stream: TcpStream, edge: Edge, shutdown: CancellationToken) {
-    // Answers go out at once; a system without the option only makes them slower.
-    let _ = stream.set_nodelay(true);
-    let peer = stream.peer_addr().ok().map(|peer| Peer(peer.ip().to_canonical()));
-    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        if let Some(peer) = peer {
-            request.extensions_mut().insert(peer);
-        }
-        let edge = edge.clone();
-        async move { Ok::<_, std::convert::Infallible>(edge.handle(request).await) }
-    });
-    let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service);
-    let outcome = tokio::select! {
-        outcome = &mut connection => outcome,
-        () = shutdown.cancelled() => {
-            std::pin::Pin::new(&mut connection).graceful_shutdown();
-            (&mut connection).await
-        }
-    };
-    // What goes wrong with one connection is between it and its client. hyper has answered what could be answered; the client
-    // only sees that answer if what it is still sending is read: an unread byte would reset the connection.
-    if outcome.is_err() {
-        linger(connection.into_parts().io.into_inner()).await;
-    }
-}
-
-/// Reads and throws away what comes, until the client has read the answer and hangs up, or for a short time.
-async fn linger(mut stream: TcpStream) {
-    let reading = async {
-        let (mut scratch, mut left) = (vec![0; 16 << 10], LINGER_BYTES);
-        while let Ok(read) = stream.read(&mut scratch).await
-            && read > 0
-            && left > 0
-        {
-            left = left.saturating_sub(read);
-        }
-    };
-    // Whoever goes on sending after that is cut off.
-    let _ = tokio::time::timeout(LINGER_TIME, reading).await;
-}
-
-/// The engine's own socket: for the same user only.
-async fn accept_admin(listener: UnixListener, edge: Edge, connections: TaskTracker, shutdown: CancellationToken) {
-    let own = rustix::process::geteuid().as_raw();
-    while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        if !stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0) {
-            continue;
-        }
-        let service = hyper_util::service::TowerToHyperService::new(edge.admin());
-        let shutdown = shutdown.clone();
-        connections.spawn(async move {
-            let connection = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIME)
-                .serve_connection(TokioIo::new(stream), service);
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                () = shutdown.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-        });
-    }
 }

@@ -16,10 +16,11 @@ use tokio::net::UnixStream;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
-use crate::frame::{ANSWER, Kind};
+use crate::frame::{ANSWER, Kind, WINDOW};
 use crate::host::Host;
 use crate::message::{CallKind, HandlerError, Hello, Identity, LoadFile, ResultMeta, write_call};
 use receive::{Operations, Receiving};
+pub use send::{BodySender, NotWanted};
 use send::{Outbox, Sending};
 
 /// A handle on a worker's connection.
@@ -183,26 +184,40 @@ pub struct ResultBody {
 struct Rest {
     chunks: mpsc::UnboundedReceiver<Result<Bytes, CutOff>>,
     window: Box<dyn WindowGrant>,
+    /// Taken in, but not granted again so far: a grant for each small chunk would be a frame for each.
+    taken: usize,
     ended: bool,
 }
 
+/// How much is taken in before it is granted again.
+const GRANT: usize = WINDOW / 4;
+
 /// The rest of a body did not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the worker did not send the rest of the body")]
-pub struct CutOff;
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CutOff {
+    /// The stream that the handler returned failed.
+    #[error("its stream failed: {0}")]
+    Failed(Box<HandlerError>),
+    /// The worker broke it off and did not say why.
+    #[error("the worker did not send the rest of the body")]
+    Unsaid,
+    /// The worker's connection ended.
+    #[error("{0}")]
+    Ended(CallError),
+}
 
 trait WindowGrant: Send + Sync + std::fmt::Debug {
     /// The reader took bytes in.
     fn grant(&self, bytes: usize);
     /// The reader is gone: the handler may stop, and what it still sends is thrown away.
-    fn abandon(&self);
+    fn abandon(&self, reason: &'static str);
 }
 
 impl Drop for Rest {
     fn drop(&mut self) {
         self.chunks.close();
         if !self.ended {
-            self.window.abandon();
+            self.window.abandon("disconnect");
         }
     }
 }
@@ -221,13 +236,27 @@ impl ResultBody {
         let rest = self.rest.as_mut()?;
         match rest.chunks.recv().await {
             Some(Ok(bytes)) => {
-                rest.window.grant(bytes.len());
+                rest.taken += bytes.len();
+                if rest.taken >= GRANT {
+                    rest.window.grant(std::mem::take(&mut rest.taken));
+                }
                 Some(Ok(bytes))
             }
             end => {
                 rest.ended = true;
                 end
             }
+        }
+    }
+}
+
+impl ResultBody {
+    /// The reader does not want the rest: the handler's signal is aborted.
+    pub fn cancel(&mut self, reason: &'static str) {
+        if let Some(mut rest) = self.rest.take()
+            && !std::mem::replace(&mut rest.ended, true)
+        {
+            rest.window.abandon(reason);
         }
     }
 }
@@ -252,8 +281,7 @@ impl<H: Host> CallHandle<H> {
     /// Aborts the handler's signal. The handler may still answer.
     pub fn cancel(&mut self, reason: &'static str) {
         self.over = true;
-        let meta = format!(r#"{{"reason":"{reason}"}}"#);
-        self.connection.shared.send(Kind::Cancel, 0, self.id, meta.as_bytes(), Bytes::new());
+        self.connection.shared.cancel(self.id, reason);
     }
 }
 
@@ -307,8 +335,24 @@ impl<H: Host> Connection<H> {
     }
 
     /// Calls a handler. `place` is given back when the call is over.
-    pub fn call(&self, request: CallRequest<H::Call>, place: Box<dyn Send>) -> CallHandle<H> {
-        let CallRequest { source, identity, kind, body, context, limits } = request;
+    pub fn call(&self, mut request: CallRequest<H::Call>, place: Box<dyn Send>) -> CallHandle<H> {
+        let body = std::mem::take(&mut request.body);
+        let (handle, meta) = self.begin(request, place);
+        self.shared.send(Kind::Call, 0, handle.id, &meta, body);
+        handle
+    }
+
+    /// Calls a handler whose body is still coming, all of it: it runs once the body has been sent and finished, and how long it may take is
+    /// counted from then on.
+    pub fn call_open(&self, mut request: CallRequest<H::Call>, place: Box<dyn Send>) -> (CallHandle<H>, BodySender<H>) {
+        let settle = std::mem::replace(&mut request.limits.settle, Duration::MAX);
+        let (handle, meta) = self.begin(request, place);
+        let body = BodySender::open(&self.shared, handle.id, &meta, settle);
+        (handle, body)
+    }
+
+    fn begin(&self, request: CallRequest<H::Call>, place: Box<dyn Send>) -> (CallHandle<H>, BytesMut) {
+        let CallRequest { source, identity, kind, context, limits, body: _ } = request;
         let mut meta = BytesMut::with_capacity(512);
         write_call(&mut meta, &source, identity, &kind);
         let (answer, answered) = oneshot::channel();
@@ -321,8 +365,7 @@ impl<H: Host> Connection<H> {
             }
             id
         };
-        self.shared.send(Kind::Call, 0, id, &meta, body);
-        CallHandle { id, connection: self.clone(), answer: answered, over: false }
+        (CallHandle { id, connection: self.clone(), answer: answered, over: false }, meta)
     }
 
     /// Asks the worker to import files.
@@ -433,8 +476,12 @@ impl<H: Host> Shared<H> {
             if std::mem::replace(&mut state.ended, true) {
                 return;
             }
+            // Whoever sends one finds that it is gone.
+            state.sending.values().for_each(Sending::wake);
             state.sending.clear();
-            state.receiving.clear();
+            for receiving in std::mem::take(&mut state.receiving).into_values() {
+                receiving.cut_off(CutOff::Ended(end.clone().error(self.runtime)));
+            }
             std::mem::take(&mut state.calls)
         };
         self.outbox.close();

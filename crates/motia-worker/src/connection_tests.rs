@@ -86,13 +86,24 @@ fn pair() -> (Connection<Remembering>, mpsc::UnboundedReceiver<LoadEvent>, Arc<R
 }
 
 fn call(connection: &Connection<Remembering>, body: Bytes) -> CallHandle<Remembering> {
-    let kind = CallKind::Event { topic: "t".into(), attempt: 1 };
+    connection.call(event(body), Box::new(()))
+}
+
+fn call_open(connection: &Connection<Remembering>) -> (CallHandle<Remembering>, BodySender<Remembering>) {
+    connection.call_open(event(Bytes::new()), Box::new(()))
+}
+
+fn event(body: Bytes) -> CallRequest<&'static str> {
     let ids = TraceIds::new([0; 16]);
     let trace = ids.nth(0);
-    let identity = Identity { trace, parent: TraceParent::start(trace, &ids) };
-    let limits = CallLimits::new(Duration::from_secs(1), None);
-    let source = "steps/a.step.ts".into();
-    connection.call(CallRequest { source, identity, kind, body, context: Arc::new("a call"), limits }, Box::new(()))
+    CallRequest {
+        source: "steps/a.step.ts".into(),
+        identity: Identity { trace, parent: TraceParent::start(trace, &ids) },
+        kind: CallKind::Event { topic: "t".into(), attempt: 1 },
+        body,
+        context: Arc::new("a call"),
+        limits: CallLimits::new(Duration::from_secs(1), None),
+    }
 }
 
 #[tokio::test]
@@ -187,6 +198,78 @@ async fn an_abandoned_result_lets_the_worker_go_on() {
     }
     worker.send(Kind::Data, ANSWER, id, "", b"").await;
     connection.settled().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_coming_waits_for_its_window_and_can_be_given_up() {
+    let (connection, _loading, _, mut worker) = pair();
+    let (mut handle, body) = call_open(&connection);
+    let first = worker.receive().await;
+    assert_eq!((first.kind, first.flags, first.body.len()), (Kind::Call, MORE, 0));
+    body.send(vec![1; WINDOW].into()).await.expect("there is room");
+    let mut received = 0;
+    while received < WINDOW {
+        let frame = worker.receive().await;
+        assert_eq!((frame.kind, frame.flags), (Kind::Data, MORE));
+        received += frame.body.len();
+    }
+    {
+        let mut more = std::pin::pin!(body.send(vec![2; 5].into()));
+        assert!(more.as_mut().now_or_never().is_none(), "no further without a window");
+        worker.send(Kind::Window, 0, first.id, r#"{"bytes":5}"#, b"").await;
+        more.await.expect("there is room again");
+    }
+    assert_eq!(worker.receive().await.body.len(), 5);
+    body.finish();
+    let last = worker.receive().await;
+    assert_eq!((last.kind, last.flags, last.body.len()), (Kind::Data, 0, 0));
+    worker.send(Kind::Result, 0, first.id, r#"{"status":200}"#, b"").await;
+    handle.outcome().await.expect("an answer");
+
+    let (handle, body) = call_open(&connection);
+    let id = worker.receive().await.id;
+    drop((body, handle));
+    assert_eq!((worker.receive().await.kind, worker.receive().await.kind), (Kind::Abort, Kind::Cancel));
+    worker.send(Kind::Result, 0, id, r#"{"error":{"message":"broken off","code":"aborted"}}"#, b"").await;
+    connection.settled().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_to_send_to_a_worker_that_ended() {
+    let (connection, _loading, _, mut worker) = pair();
+    let (mut handle, body) = call_open(&connection);
+    worker.receive().await;
+    let sending = async { body.send(vec![1; WINDOW + 1].into()).await };
+    let (sent, ()) = tokio::join!(sending, async {
+        tokio::task::yield_now().await;
+        connection.end(End::Engine("enough".into()));
+    });
+    assert_eq!(sent, Err(NotWanted));
+    assert!(handle.outcome().await.is_err());
+}
+
+#[tokio::test]
+async fn a_result_that_is_broken_off_says_why() {
+    let (connection, _loading, _, mut worker) = pair();
+    let mut streamed = async || {
+        let mut handle = call(&connection, Bytes::new());
+        let id = worker.receive().await.id;
+        worker.send(Kind::Result, MORE, id, r#"{"status":200,"type":"text","stream":true}"#, b"").await;
+        worker.send(Kind::Data, ANSWER | MORE, id, "", b"a").await;
+        let mut outcome = handle.outcome().await.expect("an answer");
+        assert!(outcome.meta.stream);
+        assert_eq!(outcome.body.next().await, Some(Ok(Bytes::from_static(b"a"))));
+        (id, outcome.body)
+    };
+    let (failed, mut first) = streamed().await;
+    let (unsaid, mut second) = streamed().await;
+    let (_, mut third) = streamed().await;
+    worker.send(Kind::Abort, ANSWER, failed, r#"{"error":{"message":"boom"}}"#, b"").await;
+    assert_eq!(first.next().await, Some(Err(CutOff::Failed(Box::new(HandlerError::new("boom"))))));
+    worker.send(Kind::Abort, ANSWER, unsaid, "", b"").await;
+    assert_eq!(second.next().await, Some(Err(CutOff::Unsaid)));
+    drop(worker);
+    assert!(matches!(third.next().await, Some(Err(CutOff::Ended(_)))), "an end that does not look like one");
 }
 
 #[tokio::test]

@@ -26,7 +26,9 @@ pub mod pool;
 pub mod process;
 pub mod worker;
 
-pub use connection::{CallError, CallHandle, CallLimits, CallOutcome, CallRequest, CutOff, ResultBody};
+pub use connection::{
+    BodySender, CallError, CallHandle, CallLimits, CallOutcome, CallRequest, CutOff, NotWanted, ResultBody,
+};
 pub use host::{Host, Origin};
 pub use loading::{Failure, Imported, LoadReport, Plan, PlannedFile};
 pub use message::{CallKind, Content, Operation, OperationError, RequestHead};

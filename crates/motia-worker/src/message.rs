@@ -170,6 +170,9 @@ pub struct ResultMeta {
     /// `api`: headers.
     #[serde(default)]
     pub headers: BTreeMap<String, HeaderValues>,
+    /// `api`: the body comes bit by bit, and the call runs until its end.
+    #[serde(default)]
+    pub stream: bool,
     /// `api`: the request's body was not what its content type says.
     pub invalid: Option<String>,
     /// The handler failed.

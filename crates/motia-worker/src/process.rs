@@ -43,15 +43,16 @@ struct Request {
 }
 
 impl Spawner {
-    /// Starts the thread. Must be called inside the runtime. `binary`: the engine's own, to run as launcher.
-    pub fn start(binary: PathBuf) -> io::Result<Self> {
+    /// Starts the thread. Must be called inside the runtime. `binary`: the engine's own, to run as launcher. `files`: how many files
+    /// a worker may have open, if not as many as the engine.
+    pub fn start(binary: PathBuf, files: Option<u64>) -> io::Result<Self> {
         let (requests, mut inbox) = mpsc::unbounded_channel::<Request>();
         let runtime = tokio::runtime::Handle::current();
         thread::Builder::new().name("worker-spawner".into()).spawn(move || {
             let _guard = runtime.enter();
             while let Some(request) = inbox.blocking_recv() {
                 // Whoever asked may have given up; the child is killed on drop then.
-                let _ = request.answer.send(spawn(&binary, &request.program));
+                let _ = request.answer.send(spawn(&binary, files, &request.program));
             }
         })?;
         Ok(Self { requests })
@@ -95,11 +96,11 @@ impl Spawner {
     }
 }
 
-fn spawn(binary: &PathBuf, program: &Program) -> io::Result<(Child, UnixStream)> {
+fn spawn(binary: &PathBuf, files: Option<u64>, program: &Program) -> io::Result<(Child, UnixStream)> {
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let child = Command::new(binary)
-        .args(launcher::arguments(std::process::id(), program.program.as_os_str()))
+        .args(launcher::arguments(std::process::id(), files, program.program.as_os_str()))
         .args(&program.arguments)
         .current_dir(&program.folder)
         .env_clear()

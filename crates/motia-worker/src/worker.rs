@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::connection::{CallHandle, CallRequest, Connection, End, LoadEvent};
+use crate::connection::{BodySender, CallHandle, CallRequest, Connection, End, LoadEvent};
 use crate::host::Host;
 use crate::process::Process;
 
@@ -108,5 +108,10 @@ impl<H: Host> Place<H> {
     /// Calls a handler.
     pub fn call(self, request: CallRequest<H::Call>) -> CallHandle<H> {
         self.connection.call(request, self.credit)
+    }
+
+    /// Calls a handler whose body is still coming.
+    pub fn call_open(self, request: CallRequest<H::Call>) -> (CallHandle<H>, BodySender<H>) {
+        self.connection.call_open(request, self.credit)
     }
 }

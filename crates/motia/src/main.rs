@@ -11,6 +11,7 @@
 //! | `console` | start-up and reload lines |
 //! | `install` | `motia install` |
 //! | `packages` | the packages that editors and `tsc` find |
+//! | `descriptors` | how many files and connections may be open |
 //! | `sdk`, `node`, `dotenv` | what workers need |
 
 mod app_hook;
@@ -18,6 +19,7 @@ mod assemble;
 mod changes;
 mod cli;
 mod console;
+mod descriptors;
 mod dotenv;
 mod install;
 mod node;

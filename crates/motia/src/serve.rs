@@ -29,6 +29,7 @@ use crate::assemble::read_settings;
 use crate::changes::{Watched, matters};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
+use crate::descriptors::Descriptors;
 use crate::project::{Parts, Project};
 use crate::{dotenv, install, node, sdk};
 
@@ -50,6 +51,10 @@ pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Res
     };
     let telemetry = start_telemetry(&options, mode, level.unwrap_or(Level::Info), &clock, &mask)?;
     let console = Console::new(format(mode), telemetry.clone(), mask.clone());
+    let descriptors = Descriptors::raise();
+    if let Some(warning) = descriptors.warning() {
+        console.warning(&warning);
+    }
     let stopped = Instance {
         options,
         mode,
@@ -62,6 +67,7 @@ pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Res
         telemetry: telemetry.clone(),
         console,
         mask,
+        descriptors,
     }
     .run()
     .await;
@@ -84,6 +90,7 @@ struct Instance {
     telemetry: Telemetry,
     console: Console,
     mask: Mask,
+    descriptors: Descriptors,
 }
 
 impl Instance {
@@ -105,7 +112,8 @@ impl Instance {
             self.console.info("INFO", &hint);
         }
         let engine = self.engine(&store);
-        engine.add_pool(Runtime::Node, self.pool(&engine, &sdk)?);
+        let spawner = self.spawner()?;
+        engine.add_pool(Runtime::Node, self.pool(&engine, &sdk, spawner.clone())?);
         let edge = Edge::new(engine.clone(), self.mode);
         let compiler = Compiler::new(motia_compile::Config {
             root: self.root.clone(),
@@ -113,7 +121,7 @@ impl Instance {
             sdk: sdk_modules(&sdk),
         });
         let parts = Parts {
-            app: self.app_hook(&edge, &sdk)?,
+            app: self.app_hook(&edge, &sdk, spawner)?,
             engine: engine.clone(),
             edge: edge.clone(),
             store: store.clone(),
@@ -147,10 +155,17 @@ impl Instance {
 
         self.console.info("STOPPING", "no further work is taken; what runs may finish");
         shutdown.cancel();
+        engine.stop_intake();
         let deadline = engine.settings().shutdown_timeout;
+        let began = self.clock.elapsed();
         let finish = async {
-            let stopped = engine.stop(deadline).await;
-            if let Some(serving) = serving {
+            // Requests first: one whose body is still coming needs a worker yet.
+            if let Some(serving) = &mut serving {
+                let _ = tokio::time::timeout(deadline, serving).await;
+            }
+            let left = deadline.saturating_sub(self.clock.elapsed().saturating_sub(began));
+            let stopped = engine.stop(left).await.map_err(|_| motia_engine::Error::Deadline(deadline));
+            if let Some(serving) = serving.filter(|serving| !serving.is_finished()) {
                 // Every handler has answered or been cut off: what is left are the last bytes of responses.
                 let _ = tokio::time::timeout(std::time::Duration::from_secs(1), serving).await;
             }
@@ -262,8 +277,13 @@ impl Instance {
         })
     }
 
-    fn pool(&self, engine: &Engine, sdk: &Path) -> Result<Pool<EngineHost>> {
-        let spawner = Spawner::start(env::current_exe().context("the motia binary cannot find itself")?)?;
+    /// All processes of user code descend from it.
+    fn spawner(&self) -> Result<Spawner> {
+        let binary = env::current_exe().context("the motia binary cannot find itself")?;
+        Ok(Spawner::start(binary, self.descriptors.inherited)?)
+    }
+
+    fn pool(&self, engine: &Engine, sdk: &Path, spawner: Spawner) -> Result<Pool<EngineHost>> {
         let program = node_program(node::find()?, sdk, self.root.clone(), self.environment.all());
         let telemetry = self.telemetry.clone();
         let config = PoolConfig {
@@ -279,12 +299,12 @@ impl Instance {
         Ok(Pool::new(config, engine.host(), spawner, engine.tasks().clone()))
     }
 
-    fn app_hook(&self, edge: &Edge, sdk: &Path) -> Result<AppHook> {
+    fn app_hook(&self, edge: &Edge, sdk: &Path, spawner: Spawner) -> Result<AppHook> {
         let mut program = node_program(node::find()?, sdk, self.root.clone(), self.environment.all());
         program.arguments = vec!["--enable-source-maps".into(), sdk.join("app.mjs").into()];
         Ok(AppHook::new(app_hook::Config {
             program,
-            spawner: Spawner::start(env::current_exe().context("the motia binary cannot find itself")?)?,
+            spawner,
             socket: admin_socket(&self.motia_dir)?.with_extension("app"),
             edge: edge.clone(),
             console: self.console.clone(),
@@ -299,6 +319,7 @@ impl Instance {
             port: self.address.port,
             mode: self.mode,
             admin_socket: admin_socket(&self.motia_dir)?,
+            connections: self.descriptors.connections(),
         };
         let server = Server::bind(&config, edge).await?;
         let engine_file = serde_json::json!({

@@ -29,43 +29,87 @@ export class Outgoing {
       return
     }
     this.#frame(kind, MORE, id, meta, body.subarray(0, CHUNK))
-    const message = { id, flags, body, sent: CHUNK, allowed: WINDOW, done: undefined }
-    if (this.#pump(message)) return
+    const message = new Message(this.#frame, flags, id, WINDOW - CHUNK, 0)
+    if (message.put(body.subarray(CHUNK))) return
     this.#messages.set(keyOf(id, flags), message)
-    return new Promise((resolve) => {
-      message.done = resolve
-    })
+    return message.wait()
   }
 
-  /** Whether the whole body is out now. */
-  #pump(message) {
-    const { id, flags, body } = message
-    while (message.sent < body.byteLength && message.sent < message.allowed) {
-      const end = Math.min(message.sent + CHUNK, message.allowed, body.byteLength)
-      this.#frame(KIND.DATA, end < body.byteLength ? flags | MORE : flags, id, '', body.subarray(message.sent, end))
-      message.sent = end
-    }
-    return message.sent === body.byteLength
+  /** Begins a message whose body comes bit by bit: by `put`, until `close` or `abort`. */
+  open(kind, flags, id, meta) {
+    this.#frame(kind, MORE, id, meta)
+    const message = new Message(this.#frame, flags, id, WINDOW, MORE)
+    this.#messages.set(keyOf(id, flags), message)
+    return message
+  }
+
+  /** The whole body of an open message has been put. */
+  close({ id, flags }) {
+    this.#messages.delete(keyOf(id, flags))
+    this.#frame(KIND.DATA, flags, id, '')
   }
 
   granted(id, flags, bytes) {
     const message = this.#messages.get(keyOf(id, flags))
     if (message === undefined) return
     message.allowed += bytes
-    if (this.#pump(message)) this.#end(message)
+    if (message.pump() && !message.open) this.#messages.delete(keyOf(id, flags))
   }
 
-  /** Ends a message that nobody wants any more. */
-  abort(id, flags) {
+  /** Ends a message whose rest nobody wants any more, or whose rest will not come; `meta` says why. */
+  abort(id, flags, meta = '') {
     const message = this.#messages.get(keyOf(id, flags))
     if (message === undefined) return
-    this.#frame(KIND.ABORT, flags, id, '')
-    this.#end(message)
+    this.#messages.delete(keyOf(id, flags))
+    this.#frame(KIND.ABORT, flags, id, meta)
+    message.release()
+  }
+}
+
+/** A body on its way out, as far as its window allows. */
+class Message {
+  #frame
+  #rest
+  #released
+
+  /** `open` is MORE if further bytes follow those that are put. */
+  constructor(frame, flags, id, allowed, open) {
+    this.#frame = frame
+    this.flags = flags
+    this.id = id
+    this.allowed = allowed
+    this.open = open
   }
 
-  #end(message) {
-    this.#messages.delete(keyOf(message.id, message.flags))
-    message.done()
+  /** Sends bytes, once those before are out. Says whether all of them are out now; if not, `wait` for it. */
+  put(bytes) {
+    this.#rest = bytes
+    return this.pump()
+  }
+
+  wait() {
+    return new Promise((resolve) => {
+      this.#released = resolve
+    })
+  }
+
+  pump() {
+    while (this.#rest !== undefined) {
+      const size = Math.min(CHUNK, this.allowed, this.#rest.byteLength)
+      if (size === 0) return false
+      const last = size === this.#rest.byteLength
+      this.#frame(KIND.DATA, this.flags | (last ? this.open : MORE), this.id, '', this.#rest.subarray(0, size))
+      this.allowed -= size
+      this.#rest = last ? undefined : this.#rest.subarray(size)
+    }
+    this.release()
+    return true
+  }
+
+  /** Nobody has to wait any more. */
+  release() {
+    this.#released?.()
+    this.#released = undefined
   }
 }
 

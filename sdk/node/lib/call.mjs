@@ -14,8 +14,10 @@ const REASONS = {
 
 export class Call {
   over = false
-  /** The `{meta, body}` of its RESULT, once the handler has settled. */
+  /** The `{meta, body}` of its RESULT, once the handler has settled; `{meta, stream}` if its body is a stream. */
   outcome
+  /** Sends the body of a streamed response. */
+  streaming
 
   #finished
   #pending = 0
@@ -79,6 +81,16 @@ export class Call {
     this.#conclude({ meta, body: undefined })
   }
 
+  /** The head of a streamed response is out. What concludes the call now is the end of its body. */
+  stream(streaming) {
+    this.outcome = undefined
+    this.streaming = streaming
+    streaming.run().then(
+      () => this.#conclude(DONE),
+      (error) => this.fail(error),
+    )
+  }
+
   #conclude(outcome) {
     if (this.outcome !== undefined) return
     this.outcome = outcome
@@ -136,6 +148,7 @@ export class Call {
   close() {
     this.over = true
     this.outcome = undefined
+    this.streaming = undefined
     this.#unhandled = undefined
   }
 
@@ -149,6 +162,7 @@ export class Call {
     const [message, name] = REASONS[reason] ?? [`the call was cancelled: ${reason}`, 'AbortError']
     this.#reason = new DOMException(message, name)
     this.#controller?.abort(this.#reason)
+    this.streaming?.cancel()
   }
 
   /** Contexts hold their call. Someone who prints a context does not want to see it. */

@@ -3,6 +3,7 @@ import { Call } from './call.mjs'
 import { createContext, streamsClass } from './context.mjs'
 import { KIND } from './frames.mjs'
 import { current } from './log.mjs'
+import { Streaming } from './streaming.mjs'
 
 export class Calls {
   #connection
@@ -63,12 +64,20 @@ export class Calls {
   }
 
   #finish(call) {
-    const { meta, body } = call.outcome
+    const { meta, body, stream } = call.outcome
+    if (stream !== undefined) {
+      const answer = this.#connection.openAnswer(KIND.RESULT, call.id, meta)
+      current.run(call, () => call.stream(new Streaming(stream, answer, this.#connection)))
+      return
+    }
     // Errors that no promise of the user took, and that are not the call's own, would be lost.
     for (const error of call.lostErrors()) {
       this.#log.send('error', `an operation failed: ${error.message}`, { error }, 'worker', call)
     }
-    const sent = this.#connection.answer(KIND.RESULT, call.id, meta, body)
+    const sent =
+      call.streaming === undefined
+        ? this.#connection.answer(KIND.RESULT, call.id, meta, body)
+        : call.streaming.finish(meta.error)
     this.#running.delete(call.id)
     call.close()
     if (sent === undefined) this.#checkDrained()

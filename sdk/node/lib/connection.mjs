@@ -45,6 +45,15 @@ export class Connection {
     return this.#outgoing.send(kind, ANSWER, id, metaText(meta), body)
   }
 
+  /** Begins an answer whose body comes bit by bit; see Outgoing. */
+  openAnswer(kind, id, meta) {
+    return this.#outgoing.open(kind, ANSWER, id, metaText(meta))
+  }
+
+  closeAnswer(message) {
+    this.#outgoing.close(message)
+  }
+
   /** Asks the engine. `replied(error, body)` gets a view of the reply's body that is good until it returns. */
   request(meta, body, replied) {
     const text = metaText(meta)
@@ -62,9 +71,9 @@ export class Connection {
     this.flush()
   }
 
-  /** Stops sending the answer to a request that nobody waits for any more. */
-  abortAnswer(id) {
-    this.#outgoing.abort(id, ANSWER)
+  /** Stops sending the answer to a request: nobody waits for it any more, or the rest will not come; `meta` says why. */
+  abortAnswer(id, meta) {
+    this.#outgoing.abort(id, ANSWER, metaText(meta))
   }
 
   /** Whether nothing waits for the receiver. */

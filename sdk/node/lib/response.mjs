@@ -2,6 +2,7 @@
 // client gets 500, and the log tells the author what to change.
 
 import { metaText } from './frames.mjs'
+import { bytesOf, chunkBytes, isWeb, nameOf, sourceOf, startsWith } from './streaming.mjs'
 
 /** Header names are tokens; values may hold anything but control characters, which could forge further headers. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
@@ -10,7 +11,10 @@ const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/
 
 const metas = new Map()
 
-/** `{meta, body}` of a RESULT. A promise for bodies that have to be read first (a web Response, a Blob). */
+/**
+ * `{meta, body}` of a RESULT, or `{meta, stream}` for a body that comes bit by bit. A promise for bodies that have to
+ * be read first (a web Response, a Blob, a stream whose first chunk says what it is).
+ */
 export function toResult(response) {
   if (response === null || typeof response !== 'object') {
     throw new TypeError(`a handler must return { status, body }, but this one returned ${nameOf(response)}`)
@@ -29,7 +33,8 @@ function encodeBody(status, headers, body) {
   if (body !== null && typeof body === 'object') {
     const bytes = bytesOf(body)
     if (bytes !== undefined) return result(status, 'bytes', headers, bytes)
-    if (isStream(body)) throw new TypeError('the body is a stream, which cannot be sent; return its contents')
+    const source = sourceOf(body)
+    if (source !== undefined) return streamResult(status, headers, source)
   }
   return result(status, 'json', headers, jsonOf(body))
 }
@@ -87,33 +92,60 @@ function jsonOf(body) {
   return text
 }
 
-function bytesOf(body) {
-  if (body instanceof Uint8Array) return body
-  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
-  if (body instanceof ArrayBuffer) return new Uint8Array(body)
+/** The head leaves at once if it is complete. Without a content type the first chunk decides: text or bytes. */
+function streamResult(status, headers, source) {
+  if (hasContentType(headers)) return streamed(status, 'bytes', headers, source)
+  return typedByFirstChunk(status, headers, source)
 }
 
-const isStream = (body) => typeof body[Symbol.asyncIterator] === 'function' || isWeb(body, 'ReadableStream')
+const streamed = (status, type, headers, stream) => ({ meta: metaText({ status, type, headers, stream: true }), stream })
 
+async function typedByFirstChunk(status, headers, source) {
+  const first = await source.next()
+  // The log names a chunk that cannot be sent, and the client still gets its 500.
+  await chunkOrCancel(source, first)
+  return streamed(status, typeof first.value === 'string' ? 'text' : 'bytes', headers, startsWith([first], source))
+}
+
+async function chunkOrCancel(source, { done, value }) {
+  if (done) return
+  try {
+    chunkBytes(value)
+  } catch (error) {
+    await source.cancel()
+    throw error
+  }
+}
+
+/** What its author made of text or bytes is there at once, and is sent whole; anything else comes bit by bit. */
 async function fromWebResponse(response) {
   const headers = headersOf(response.headers)
   if (response.body === null) return result(response.status, 'none', headers)
-  return result(response.status, 'bytes', headers, new Uint8Array(await response.arrayBuffer()))
+  // What `fetch` got is decoded already.
+  if (response.url !== '') {
+    delete headers['content-encoding']
+    delete headers['content-length']
+  }
+  const source = sourceOf(response.body)
+  const chunks = []
+  const later = Symbol('later')
+  const turn = new Promise((resolve) => setImmediate(resolve, later))
+  for (;;) {
+    const reading = source.next()
+    const read = await Promise.race([reading, turn])
+    if (read === later) {
+      return streamed(response.status, 'bytes', headers, startsWith([...chunks, reading], source))
+    }
+    if (read.done) break
+    chunks.push(read)
+  }
+  const bytes = chunks.map(({ value }) => chunkBytes(value))
+  return result(response.status, 'bytes', headers, bytes.length === 1 ? bytes[0] : Buffer.concat(bytes))
 }
 
 async function fromBlob(status, headers, blob) {
-  const typed = Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'content-type')
-  const withType = typed || blob.type === '' ? headers : { ...headers, 'content-type': blob.type }
+  const withType = hasContentType(headers) || blob.type === '' ? headers : { ...headers, 'content-type': blob.type }
   return result(status, 'bytes', withType, new Uint8Array(await blob.arrayBuffer()))
 }
 
-/** By name, not by class: naming the global `Response` would load Node's whole fetch. */
-const isWeb = (value, name) => value !== null && typeof value === 'object' && value[Symbol.toStringTag] === name
-
-function nameOf(value) {
-  if (value === undefined || value === null) return String(value)
-  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 40))}`
-  if (typeof value === 'number') return `the number ${value}`
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
-}
+const hasContentType = (headers) => Object.keys(headers ?? {}).some((name) => name.toLowerCase() === 'content-type')

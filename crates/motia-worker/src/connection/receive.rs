@@ -30,6 +30,16 @@ pub(super) enum Receiving {
     },
 }
 
+impl Receiving {
+    /// Tells the reader that the rest will not come.
+    pub(super) fn cut_off(self, why: CutOff) {
+        if let Self::Stream { chunks, .. } = self {
+            // The reader may be gone.
+            let _ = chunks.send(Err(why));
+        }
+    }
+}
+
 /// Reads until the stream ends or breaks the protocol; answers with why.
 pub(super) async fn run<H: Host>(
     shared: &Arc<Shared<H>>,
@@ -65,6 +75,11 @@ struct WindowMeta {
     bytes: usize,
 }
 
+#[derive(Deserialize)]
+struct AbortMeta {
+    error: Option<HandlerError>,
+}
+
 /// Gives a worker more window as a response's reader takes its chunks.
 struct Grants<H: Host> {
     shared: Weak<Shared<H>>,
@@ -86,9 +101,9 @@ impl<H: Host> WindowGrant for Grants<H> {
         }
     }
 
-    fn abandon(&self) {
+    fn abandon(&self, reason: &'static str) {
         if let Some(shared) = self.shared.upgrade() {
-            shared.send(Kind::Cancel, 0, self.call, br#"{"reason":"disconnect"}"#, Bytes::new());
+            shared.cancel(self.call, reason);
             self.ahead.store(0, Ordering::Relaxed);
             shared.grant(true, self.call, u32::MAX as usize);
         }
@@ -136,9 +151,9 @@ impl<H: Host> Shared<H> {
             let ready = if given_up { state.operations.end(frame.id, None) } else { Vec::new() };
             (receiving, ready)
         };
-        if let Some(Receiving::Stream { chunks, .. }) = receiving {
-            // The reader may be gone.
-            let _ = chunks.send(Err(CutOff));
+        if let Some(receiving @ Receiving::Stream { .. }) = receiving {
+            let AbortMeta { error } = meta(frame)?;
+            receiving.cut_off(error.map_or(CutOff::Unsaid, |error| CutOff::Failed(Box::new(error))));
             self.finish(frame.id);
         }
         ready.into_iter().try_for_each(|frame| self.operation(frame))
@@ -235,14 +250,14 @@ impl<H: Host> Shared<H> {
                 let ahead = Arc::new(AtomicUsize::new(0));
                 let window = Grants { shared: Arc::downgrade(self), call: id, ahead: Arc::clone(&ahead) };
                 state.receiving.insert((true, id), Receiving::Stream { chunks, ahead });
-                Rest { chunks: stream, window: Box::new(window), ended: false }
+                Rest { chunks: stream, window: Box::new(window), taken: 0, ended: false }
             });
             (answer, rest)
         };
-        if more {
-            self.grant(true, id, frame.body.len());
-        } else {
+        if !more {
             self.finish(id);
+        } else if !frame.body.is_empty() {
+            self.grant(true, id, frame.body.len());
         }
         if let Some(answer) = answer {
             // Whoever asked may have gone.

@@ -47,6 +47,8 @@ export interface Timeouts {
   import?: number
   /** For an API step, until the first byte of its response; 300 by default. */
   api?: number
+  /** Seconds of silence inside a streamed response. */
+  idle?: number
   /** For cron steps, and for event steps without a timeout of their own; 900 by default. */
   event?: number
 }

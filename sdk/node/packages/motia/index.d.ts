@@ -147,6 +147,12 @@ export interface ApiResponse<TStatus extends number = number, TBody = any> {
   body: TBody
 }
 
+/**
+ * A body that is sent bit by bit, each chunk at once: a web stream, a Node stream, or what an async generator yields.
+ * A chunk is text or bytes. `ApiResponse<200, StreamBody>`
+ */
+export type StreamBody = ReadableStream<string | Uint8Array> | AsyncIterable<string | Uint8Array>
+
 export type ApiRouteHandler<TRequestBody = unknown, TResponse = unknown, TEmitData = never> = (
   req: ApiRequest<TRequestBody>,
   ctx: FlowContext<TEmitData>,

@@ -14,7 +14,7 @@ const cors: CorsConfig = {
 export default defineConfig({
   durability: 'os',
   bodyLimit: '20mb',
-  timeouts: { import: 60, api: 300, event: 900 },
+  timeouts: { import: 60, api: 300, idle: 300, event: 900 },
   shutdownTimeout: 8,
   standby: false,
   cors,
