@@ -6,7 +6,7 @@ NODE_OLDEST := 20.19
 EXAMPLE ?= petstore
 PORT ?= 3000
 
-.PHONY: help run test bench lint install fuzz check-node check-cargo sdk-deps example-deps
+.PHONY: help run test bench compat lint install fuzz check-node check-cargo sdk-deps example-deps
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -17,6 +17,7 @@ run: check-cargo check-node example-deps ## Build motia and run an example with 
 
 test: check-cargo check-node sdk-deps example-deps ## Run all tests
 	cd sdk/node && npm test
+	node --test compat/
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --workspace --locked; \
 	else cargo test --workspace --locked; fi
@@ -24,6 +25,10 @@ test: check-cargo check-node sdk-deps example-deps ## Run all tests
 bench: check-cargo check-node ## Measure motia beside node:http, Fastify and Express
 	cargo build --release --locked -p motia -p motia-bench
 	target/release/motia-bench $(BENCH_ARGS)
+
+compat: check-cargo check-node ## Run other people's projects and write docs/compatibility.md (COMPAT=part-of-a-name runs some)
+	cargo build --release --locked -p motia
+	node compat/run.mjs $(COMPAT)
 
 lint: check-cargo check-node ## Formatting, clippy, licences, the SDK's style
 	cargo fmt --all --check

@@ -22,7 +22,9 @@ export async function check(engine, requests) {
 async function withPatience(engine, expected, saved) {
   const limit = Date.now() + (expected.within ?? 0) * 1000
   for (;;) {
-    const problem = expected.log ? logged(engine.lines, fill(expected.log, saved)) : await attempt(engine.url, expected, saved)
+    const problem = expected.log
+      ? logged(engine.lines, fill(expected.log, saved))
+      : await attempt(engine.url, expected, saved)
     if (!problem || Date.now() >= limit) return problem
     await sleep(200)
   }
@@ -38,7 +40,12 @@ async function attempt(url, expected, saved) {
   let response
   let text
   try {
-    response = await fetch(url + path, { ...message(expected, saved), method, redirect: 'manual', signal: AbortSignal.timeout(REQUEST_LIMIT) })
+    response = await fetch(url + path, {
+      ...message(expected, saved),
+      method,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(REQUEST_LIMIT),
+    })
     text = await response.text()
   } catch (error) {
     return `no answer: ${error.cause?.message ?? error.message}`
@@ -54,12 +61,16 @@ async function attempt(url, expected, saved) {
 function message({ body, text, headers }, saved) {
   if (text !== undefined) return { body: fill(text, saved), headers }
   if (body === undefined) return { headers: fill(headers, saved) }
-  return { body: JSON.stringify(fill(body, saved)), headers: { 'content-type': 'application/json', ...fill(headers, saved) } }
+  return {
+    body: JSON.stringify(fill(body, saved)),
+    headers: { 'content-type': 'application/json', ...fill(headers, saved) },
+  }
 }
 
 function compare(response, answer, expected) {
   const shown = () => JSON.stringify(answer)?.slice(0, 300)
-  if (response.status !== expected.status) return `answered ${response.status} instead of ${expected.status}: ${shown()}`
+  if (response.status !== expected.status)
+    return `answered ${response.status} instead of ${expected.status}: ${shown()}`
   for (const [name, value] of Object.entries(expected.answerHeaders ?? {})) {
     const difference = differs(response.headers.get(name), value, `header ${name}`)
     if (difference) return difference
@@ -93,9 +104,13 @@ export function differs(value, expected, where) {
   }
   if (expected !== null && typeof expected === 'object') {
     if (value === null || typeof value !== 'object') return `${where} is not an object`
-    return Object.entries(expected).map(([key, element]) => differs(value[key], element, `${where}.${key}`)).find(Boolean)
+    return Object.entries(expected)
+      .map(([key, element]) => differs(value[key], element, `${where}.${key}`))
+      .find(Boolean)
   }
-  return Object.is(value, expected) ? undefined : `${where} is ${JSON.stringify(value)} instead of ${JSON.stringify(expected)}`
+  return Object.is(value, expected)
+    ? undefined
+    : `${where} is ${JSON.stringify(value)} instead of ${JSON.stringify(expected)}`
 }
 
 /** Puts saved values in place of `{{name}}`, at any depth. */

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { delimiter, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { stripVTControlCharacters } from 'node:util'
 
@@ -19,7 +19,11 @@ export function motiaBinary(repository) {
 
 /** Starts the project and returns once it listens. `lines` grows with what the engine prints. */
 export async function start(binary, root, variables = {}) {
-  const child = spawn(binary, ['dev', '--port', '0'], { cwd: root, env: environment(variables), stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(binary, ['dev', '--port', '0'], {
+    cwd: root,
+    env: environment(variables),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const lines = []
   let url
   const read = (stream) => {
@@ -54,6 +58,8 @@ async function stop(child) {
 /** No more of this machine's environment than a program needs: keys and tokens stay out. */
 function environment(variables) {
   const kept = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'NODE_EXTRA_CA_CERTS']
-  const inherited = Object.fromEntries(kept.filter((name) => process.env[name]).map((name) => [name, process.env[name]]))
-  return { ...inherited, PATH: process.env.PATH.split(delimiter).filter(Boolean).join(delimiter), NO_COLOR: '1', ...variables }
+  const inherited = Object.fromEntries(
+    kept.filter((name) => process.env[name]).map((name) => [name, process.env[name]]),
+  )
+  return { ...inherited, NO_COLOR: '1', ...variables }
 }

@@ -14,7 +14,8 @@ export function filesPresent(root) {
 function walk(root, folder, found) {
   for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
     const path = `${folder}/${entry.name}`
-    if (entry.isDirectory() && !/^(\.|node_modules$|python_modules$|__pycache__$)/.test(entry.name)) walk(root, path, found)
+    if (entry.isDirectory() && !/^(\.|node_modules$|python_modules$|__pycache__$)/.test(entry.name))
+      walk(root, path, found)
     const [, kind, extension] = entry.name.match(NAMED) ?? []
     if (!kind || entry.isDirectory()) continue
     if (extension === 'py' || extension === 'rb') found.otherLanguages.push(path)

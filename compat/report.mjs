@@ -41,7 +41,11 @@ function totals(results) {
     const ours = results.filter(({ project }) => project.kind === kind)
     return `| ${kind}: ${words} | ${ours.length} | ${sum(ours, loadedOf)} of ${sum(ours, presentIn)} | ${sum(ours, right)} of ${sum(ours, tried)} |`
   })
-  return ['| kind | projects | steps and streams loaded | routes answered as their code says |', '|---|---|---|---|', ...rows].join('\n')
+  return [
+    '| kind | projects | steps and streams loaded | routes answered as their code says |',
+    '|---|---|---|---|',
+    ...rows,
+  ].join('\n')
 }
 
 function table(results) {
@@ -63,10 +67,14 @@ function table(results) {
 
 /** What the run itself saw. The reason that people found is in the project's `why`. */
 function failures(results) {
-  const sections = results.filter((result) => problems(result).length > 0).map((result) => {
-    const why = result.project.why ? [`${result.project.why}`] : []
-    return [`**${result.project.name}**`, '', ...problems(result).map((problem) => `- ${problem}`), '', ...why].join('\n').trim()
-  })
+  const sections = results
+    .filter((result) => problems(result).length > 0)
+    .map((result) => {
+      const why = result.project.why ? [`${result.project.why}`] : []
+      return [`**${result.project.name}**`, '', ...problems(result).map((problem) => `- ${problem}`), '', ...why]
+        .join('\n')
+        .trim()
+    })
   return sections.length ? sections.join('\n\n') : 'Nothing failed in this run.'
 }
 
@@ -83,6 +91,9 @@ const oneLine = (text) => text.replace(/\s+/g, ' ').slice(0, 300)
 const sum = (results, count) => results.reduce((total, result) => total + count(result), 0)
 const presentIn = ({ present }) => present.steps.length + present.streams.length
 const loadedOf = ({ present, loaded }) =>
-  ['steps', 'streams'].reduce((total, kind) => total + present[kind].filter((file) => loaded[kind].includes(file)).length, 0)
+  ['steps', 'streams'].reduce(
+    (total, kind) => total + present[kind].filter((file) => loaded[kind].includes(file)).length,
+    0,
+  )
 const tried = ({ checks }) => checks.length
 const right = ({ checks }) => checks.filter(({ problem }) => !problem).length

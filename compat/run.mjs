@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { check } from './check.mjs'
 import { motiaBinary, start } from './engine.mjs'
@@ -16,6 +17,7 @@ import { checkOut, installPackages } from './source.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const repository = dirname(here)
+const SLOW_IMPORT_LIMIT = 30_000
 const cache = join(repository, 'target', 'compat')
 
 /** The projects that are described, those of one repository after each other. */
@@ -23,40 +25,56 @@ function descriptions() {
   const files = readdirSync(join(here, 'projects')).sort()
   return files.flatMap((file) => {
     const { projects, ...shared } = JSON.parse(readFileSync(join(here, 'projects', file), 'utf8'))
-    return projects.map((project) => ({ ...shared, ...project, name: [shared.repo, project.folder].filter(Boolean).join('/') }))
+    const env = (project) => ({ ...shared.env, ...project.env })
+    return projects.map((project) => ({
+      ...shared,
+      ...project,
+      env: env(project),
+      name: [shared.repo, project.folder].filter(Boolean).join('/'),
+    }))
   })
 }
 
 async function runProject(binary, project) {
-  const root = join(checkOut(cache, project), project.folder ?? '')
-  const present = filesPresent(root)
-  const result = { project, present, loaded: { steps: [], streams: [] }, checks: [], lines: [] }
+  const result = { project, present: nothing(), loaded: nothing(), checks: [], lines: [] }
   let engine
   try {
+    const root = join(checkOut(cache, project), project.folder ?? '')
+    result.present = filesPresent(root)
     installPackages(root, project)
-    for (const [path, content] of Object.entries(project.files ?? {})) writeFileSync(join(root, path), content)
     engine = await start(binary, root, project.env)
-    result.loaded = await loadedFiles(engine.url)
-    result.checks = await check(engine, project.requests ?? [])
+    result.lines = engine.lines
+    result.loaded = await loadedFiles(engine, result.present)
+    result.checks = await check(engine, project.requests)
   } catch (error) {
     result.failure = error.message
   } finally {
     await engine?.stop()
   }
-  result.lines = engine?.lines ?? []
   return result
 }
 
-async function loadedFiles(url) {
-  const { steps, streams } = await (await fetch(`${url}/__motia/steps`)).json()
-  return { steps: steps.map((step) => step.filePath), streams: streams.map((stream) => stream.filePath) }
+const nothing = () => ({ steps: [], streams: [], otherLanguages: [] })
+
+/** What the engine lists. Files that are slow to import come later than the rest. */
+async function loadedFiles({ url, lines }, present) {
+  const limit = Date.now() + SLOW_IMPORT_LIMIT
+  for (;;) {
+    const { steps, streams } = await (await fetch(`${url}/__motia/steps`)).json()
+    const loaded = { steps: steps.map(({ filePath }) => filePath), streams: streams.map(({ filePath }) => filePath) }
+    const missing = present.steps.filter((file) => !loaded.steps.includes(file))
+    const slow = missing.some((file) => lines.some((line) => line.includes(`${file}: it is still being imported`)))
+    if (!slow || Date.now() > limit) return loaded
+    await sleep(500)
+  }
 }
 
 /** What happened, for whoever looks on. */
 function tell({ project, present, loaded, checks, failure, lines }) {
   const missing = (kind) => present[kind].filter((file) => !loaded[kind].includes(file))
   const right = checks.filter(({ problem }) => !problem).length
-  console.log(`${project.name}: ${loaded.steps.length}/${present.steps.length} steps, ${loaded.streams.length}/${present.streams.length} streams, ${right}/${checks.length} answers`)
+  const files = (kind) => `${loaded[kind].length}/${present[kind].length} ${kind}`
+  console.log(`${project.name}: ${files('steps')}, ${files('streams')}, ${right}/${checks.length} answers`)
   if (failure) console.log(`  failed: ${failure}`)
   for (const file of [...missing('steps'), ...missing('streams')]) console.log(`  not loaded: ${file}`)
   for (const { request, problem } of checks) if (problem) console.log(`  ${request}: ${problem}`)
@@ -66,13 +84,14 @@ function tell({ project, present, loaded, checks, failure, lines }) {
 const wanted = process.argv.slice(2)
 const binary = motiaBinary(repository)
 const results = []
-for (const project of descriptions().filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)))) {
+const isWanted = ({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part))
+for (const project of descriptions().filter(isWanted)) {
   const result = await runProject(binary, project)
   tell(result)
   results.push(result)
 }
 if (wanted.length === 0) {
   const version = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
-  const [, ending] = readFileSync(join(here, 'what-fails.md'), 'utf8').split(/^---$/m)
+  const ending = readFileSync(join(here, 'causes.md'), 'utf8')
   writeFileSync(join(repository, 'docs', 'compatibility.md'), page({ results, version, node: process.version, ending }))
 }
