@@ -330,7 +330,11 @@ impl EventTrigger {
     fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Result<Self, FieldError> {
         let subscribes: Vec<Topic> = fields.strings("subscribes")?.into_iter().map(Topic::from).collect();
         if subscribes.is_empty() {
-            return Err(fields.error("subscribes", "is missing or empty; an event step needs at least one topic"));
+            // Steps are put aside this way; whether that is meant is for the user to say.
+            if fields.raw("subscribes").is_none() {
+                return Err(fields.error("subscribes", "is missing; it should be a list of topics"));
+            }
+            warnings.push("'subscribes' is empty: no event runs this step".to_owned());
         }
         let queue = match fields.object("infrastructure")? {
             Some(infrastructure) => QueueConfig::read(infrastructure, warnings)?,

@@ -77,6 +77,14 @@ fn small_slips_are_mended_and_said() {
 }
 
 #[test]
+fn an_event_step_may_be_put_aside_with_an_empty_list_of_topics() {
+    let parsed = parse(json!({"type": "event", "name": "A", "subscribes": []})).expect("understood");
+    let Trigger::Event(event) = &parsed.value.trigger else { panic!("not an event") };
+    assert!(event.subscribes.is_empty());
+    assert_eq!(parsed.warnings, ["'subscribes' is empty: no event runs this step"]);
+}
+
+#[test]
 fn what_cannot_work_is_refused_with_the_member_and_the_mend() {
     for (config, message) in [
         (json!({"type": "api", "path": "/", "method": "GET"}), "name: is missing; it should be a string"),
@@ -85,10 +93,7 @@ fn what_cannot_work_is_refused_with_the_member_and_the_mend() {
             json!({"name": "A", "type": "api", "path": "/", "method": "FETCH"}),
             "method: should be one of GET, POST, PUT, DELETE, PATCH, OPTIONS, HEAD, but is 'FETCH'",
         ),
-        (
-            json!({"name": "A", "type": "event", "subscribes": []}),
-            "subscribes: is missing or empty; an event step needs at least one topic",
-        ),
+        (json!({"name": "A", "type": "event"}), "subscribes: is missing; it should be a list of topics"),
         (json!({"name": "A", "type": "cron"}), "cron: is missing; it should be a string"),
         (
             json!({"name": "A", "type": "event", "subscribes": ["t"], "infrastructure": {"queue": {"type": "lifo"}}}),
