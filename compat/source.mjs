@@ -1,6 +1,6 @@
 // Brings a project's files and its packages into the cache.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /** What stands for the original and its plugins: motia brings its own. */
@@ -50,6 +50,8 @@ export function installPackages(root, { scripts = false, npm = [], add = {} }) {
   const marker = join(root, INSTALLED)
   const request = `${text}\n${JSON.stringify({ scripts, npm })}\n`
   if (existsSync(marker) && readFileSync(marker, 'utf8') === request) return
+  // What is there already, npm does not build once more.
+  rmSync(join(root, 'node_modules'), { recursive: true, force: true })
   const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--omit=dev', ...(scripts ? [] : ['--ignore-scripts'])]
   const result = spawnSync('npm', ['install', ...flags, ...npm], { cwd: root, encoding: 'utf8', timeout: 600_000 })
   if (result.status !== 0) throw new Error(`npm install failed: ${firstLines(result.stderr || String(result.error))}`)
