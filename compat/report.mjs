@@ -19,7 +19,7 @@ of the projects themselves is kept here.
 folder of git mirrors (\`owner+name\`) where GitHub is out of reach, \`MOTIA\` another binary. \`node compat/run.mjs PART\`
 runs the projects whose name has PART in it and prints what differs.
 
-The run below: ${version}, Node ${node}, \`motia dev\`, no network but this machine's own for most hosts, no keys.
+The run below: ${version}, Node ${node}, \`motia dev\`, without keys, on a machine that reaches npm and little else.
 A step counts as loaded if the engine lists it; an answer counts as right if its status and every member that is
 expected are there. Where a project calls a host that cannot be reached, the error answer that its code then gives is
 what is expected.
