@@ -53,9 +53,16 @@ export function installPackages(root, { scripts = false, npm = [], add = {} }) {
   // What is there already, npm does not build once more.
   rmSync(join(root, 'node_modules'), { recursive: true, force: true })
   const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--omit=dev', ...(scripts ? [] : ['--ignore-scripts'])]
-  const result = spawnSync('npm', ['install', ...flags, ...npm], { cwd: root, encoding: 'utf8', timeout: 600_000 })
-  if (result.status !== 0) throw new Error(`npm install failed: ${firstLines(result.stderr || String(result.error))}`)
+  npmRun(root, ['install', ...flags, ...npm])
+  // Newer versions of npm leave out install scripts that nobody approved; asked for by itself, a build is done.
+  if (scripts) npmRun(root, ['rebuild'])
   writeFileSync(marker, request)
+}
+
+function npmRun(root, args) {
+  const result = spawnSync('npm', args, { cwd: root, encoding: 'utf8', timeout: 600_000 })
+  if (result.status !== 0)
+    throw new Error(`npm ${args[0]} failed: ${firstLines(result.stderr || String(result.error))}`)
 }
 
 function without(packages = {}) {
