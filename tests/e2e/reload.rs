@@ -201,6 +201,24 @@ fn a_burst_of_saves_ends_with_the_last_one() {
 }
 
 #[test]
+fn while_something_does_not_compile_only_what_could_mend_it_reloads() {
+    let project = project();
+    project.write("steps/broken.step.ts", "import x from './not/here'\nexport const config = { x }");
+    let engine = project.dev();
+    engine.wait_for("steps/broken.step.ts does not compile");
+    engine.mark();
+    // The engine's own output in the project's folder, and what handlers write: a reload would write the next line.
+    for n in 0..20 {
+        project.write("dev.log", &format!("line {n}"));
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(Duration::from_millis(400));
+    assert_eq!(engine.output().matches("RELOADED").count(), 0, "{}", engine.output());
+    project.write("steps/not/here.ts", "export default 1");
+    engine.wait_for("[RELOADED]");
+}
+
+#[test]
 fn a_file_that_holds_up_its_import_does_so_once() {
     let project = project();
     project.write(

@@ -47,6 +47,13 @@ pub(crate) fn matters(root: &Path, inputs: &BTreeSet<PathBuf>, path: &Path) -> b
     in_sources || known || inputs.contains(path) || inputs.iter().any(|input| input.starts_with(path))
 }
 
+/// Whether a package manager has done something when this file changes.
+pub(crate) fn is_lock_file(path: &Path) -> bool {
+    const NAMES: [&str; 6] =
+        ["package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock", "bun.lockb"];
+    path.file_name().is_some_and(|name| NAMES.iter().any(|lock| name == *lock))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app_hook::{self, AppHook};
 use crate::assemble::read_settings;
-use crate::changes::{Watched, matters};
+use crate::changes::{Watched, is_lock_file, matters};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::descriptors::Descriptors;
@@ -228,9 +228,12 @@ impl Instance {
             self.console.warning(error);
         }
         let (root, inputs) = (&self.root, project.inputs());
-        // While something does not compile, any file may be the one that is missing.
-        let any = changes.everything || project.has_failures();
-        let counts = |path: &Path| any || matters(root, inputs, path) || project.may_load(path);
+        // While something does not compile, a package that was installed may be the one that is missing. (A project file that is missing
+        // is an input.)
+        let installed = |path: &Path| project.has_failures() && is_lock_file(path);
+        let counts = |path: &Path| {
+            changes.everything || matters(root, inputs, path) || project.may_load(path) || installed(path)
+        };
         let changed: Vec<_> = changes.paths.iter().filter(|path| counts(path)).collect();
         if changed.is_empty() && !changes.everything {
             return;
