@@ -23,7 +23,7 @@ export function createContext(call, Streams, log) {
     flows: call.step.flows,
     logger: createLogger((level, message, details) => log.send(level, message, details, 'logger', call)),
     state: createState(call),
-    emit: (event, data) => emit(call, event, data),
+    emit: (event, data) => emit(call, log, event, data),
     streams: new Streams(call),
     sync: () => operate(call, 'sync'),
     [CALL]: call,
@@ -32,9 +32,15 @@ export function createContext(call, Streams, log) {
 }
 
 /** `emit({ topic, data, messageGroupId })`, and `emit(topic, data)` of the first versions. */
-function emit(call, event, data) {
+function emit(call, log, event, data) {
   if (event === null || typeof event !== 'object') return operate(call, 'emit', { topic: event }, data)
   const { topic, messageGroupId } = event
+  if (topic === undefined) {
+    // As the original: `{ type, data }` of its first versions, and misspelt members, lose the event and not the request.
+    const message = 'emit was called without a topic, so nothing was emitted: emit({ topic, data })'
+    log.send('warn', message, { members: Object.keys(event) }, 'worker', call)
+    return Promise.resolve()
+  }
   return operate(call, 'emit', messageGroupId == null ? { topic } : { topic, group: messageGroupId }, event.data)
 }
 

@@ -44,6 +44,11 @@ test('emit: in both forms, with and without a group', async () => {
     group: '7',
     value: null,
   })
+  // As the original: said, and nothing more.
+  engine.ops.length = 0
+  const { op, error } = await run(`return emit({ type: 'old', data: 1 })`)
+  assert.deepEqual([op, error], [{}, undefined])
+  assert.match(engine.logs.at(-1).message, /^emit was called without a topic/)
   assert.deepEqual((await run(`await emit({ topic: 'd' })`)).op, { op: 'emit', topic: 'd', value: undefined })
   assert.deepEqual((await run(`await emit({ topic: 'e', messageGroupId: null })`)).op, {
     op: 'emit',
