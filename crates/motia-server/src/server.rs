@@ -43,7 +43,7 @@ pub enum Error {
         mode: Mode,
     },
     /// The address cannot be listened on.
-    #[error("cannot listen on {host}:{port}: {source}")]
+    #[error("cannot listen on {host}:{port}")]
     Listen {
         /// The host.
         host: String,
@@ -53,7 +53,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The engine's socket cannot be made.
-    #[error("cannot make the engine's socket {path}: {source}")]
+    #[error("cannot make the engine's socket {path}")]
     Socket {
         /// Where.
         path: PathBuf,

@@ -49,7 +49,7 @@ pub enum OpenError {
         known: u32,
     },
     /// The folder or a file in it cannot be used.
-    #[error("cannot use {path}: {source}")]
+    #[error("cannot use {path}")]
     Io {
         /// Which.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// SQLite refused.
-    #[error("cannot open {file}: {source}")]
+    #[error("cannot open {file}")]
     Sqlite {
         /// The file.
         file: PathBuf,
