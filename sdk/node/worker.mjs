@@ -8,6 +8,7 @@ import { KIND } from './lib/frames.mjs'
 import { Loader } from './lib/loader.mjs'
 import { current, LogSender } from './lib/log.mjs'
 import { createLogger } from './lib/logger.mjs'
+import { dieWithParent } from './lib/orphan.mjs'
 
 const fd = Number(process.env.MOTIA_FD)
 if (!Number.isInteger(fd) || fd < 3) {
@@ -20,6 +21,9 @@ delete process.env.MOTIA_FD
 /** User code gets another one, see blame.mjs. */
 const exit = process.exit.bind(process)
 const debug = new Debugger()
+
+// On Linux the launcher has asked for a signal.
+if (process.platform !== 'linux') dieWithParent()
 
 const connection = new Connection(fd, {
   load: ({ root }, files) => loader.load(root, files),
