@@ -20,7 +20,6 @@ use crate::parallel;
 use crate::pattern::Glob;
 use crate::resolve::{Resolver, candidates};
 use crate::sdk::SdkModules;
-use crate::surface::Surfaces;
 use crate::tsconfig::TsConfigs;
 
 /// Where a project is, and what its code runs on.
@@ -40,7 +39,6 @@ pub struct Compiler {
     generations: Generations,
     resolver: Resolver,
     memory: Memory,
-    surfaces: Surfaces,
     /// The generation that was made last, whose files the next one shares.
     last: Option<Arc<Held>>,
 }
@@ -80,7 +78,6 @@ impl Compiler {
             generations: Generations::new(&motia_dir),
             resolver: Resolver::new(&root, &motia_dir),
             memory: Memory::new(),
-            surfaces: Surfaces::default(),
             last: None,
             config: Config { root, motia_dir, sdk: config.sdk },
         }
@@ -108,7 +105,7 @@ impl Compiler {
         let lenient = entries.iter().position(|entry| entry.kind == FileKind::Config);
         let lenient = lenient.and_then(|index| graph.find(&paths[index]));
         let mut linker =
-            Linker { root: &root, sdk: &self.config.sdk, graph: &graph, surfaces: &mut self.surfaces, lenient };
+            Linker { root: &root, sdk: &self.config.sdk, graph: &graph, surfaces: &mut self.resolver.surfaces, lenient };
         let linked: Vec<Linked> = (0..graph.files.len()).map(|id| linker.link(id)).collect();
 
         // Users empty `.motia` while we run.

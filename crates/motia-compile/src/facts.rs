@@ -141,6 +141,11 @@ impl Facts {
         self.passes_require || !self.computed.is_empty()
     }
 
+    /// Whether the file imports the default of the target of one of its static requests.
+    pub(crate) fn wants_default(&self, request: usize) -> bool {
+        self.imports.iter().any(|import| import.request == request && import.imported.name() == Some("default"))
+    }
+
     /// What the file takes from the target of one of its static requests.
     pub(crate) fn uses(&self, request: usize) -> Vec<Use<'_>> {
         let imported = self.imports.iter().enumerate().filter(|(_, import)| import.request == request);

@@ -3,8 +3,8 @@
 //! A generation is `compiled/<hash>/`, named by what went into it. It is written beside its place and renamed, so that
 //! it is complete if it exists. What is the same as in the generation before is linked, not written. While a worker
 //! or another `motia` process may load files of it, a shared lock on `compiled/<hash>.lock` keeps it from being pruned.
-//! `compiled/.lock` is held for the moment in which such a lock is taken, and while generations are removed, so that
-//! neither comes between the steps of the other.
+//! `compiled/.lock` is held for the moment in which such a lock is taken, for the one in which a generation gets its
+//! place, and while generations are removed, so that none comes between the steps of another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -149,6 +149,7 @@ impl Generations {
             // The disk may be full: what is of no use must not stay.
             let _ = fs::remove_dir_all(&unfinished);
         })?;
+        let _all = self.lock_all()?;
         // Something that is there by now is the work of a process that was faster, or damaged.
         if folder.exists() {
             match self.load(hash.clone(), lock.try_clone().map_err(output(&folder))?) {

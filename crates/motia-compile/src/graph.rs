@@ -180,12 +180,17 @@ impl Graph {
         let (config, path) = (Arc::clone(&file.config), file.path.clone());
         let folder = path.parent().unwrap_or(&path);
         let mut targets = Vec::with_capacity(facts.requests.len());
-        for request in &facts.requests {
+        for (index, request) in facts.requests.iter().enumerate() {
             let mode = match (request.kind, facts.format) {
                 (RequestKind::Dynamic, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
                 _ => Mode::Require,
             };
-            let target = resolver.resolve(folder, &config, &request.specifier, mode);
+            let target = match resolver.resolve(folder, &config, &request.specifier, mode) {
+                Target::Package(package) if mode == Mode::Import && facts.wants_default(index) => {
+                    Target::Package(resolver.with_default(package, folder, &config, &request.specifier))
+                }
+                target => target,
+            };
             targets.push(target.map_file(|path| self.add(root, path, configs)));
         }
         self.files[id].targets = targets;

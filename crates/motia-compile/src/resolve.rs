@@ -12,7 +12,7 @@ use oxc_resolver::{ModuleType, ResolveError, ResolveOptions, Resolver as Oxc};
 use crate::layout::normalize;
 use crate::lower::HELPERS;
 use crate::sdk::SdkModule;
-use crate::surface;
+use crate::surface::{self, Surfaces};
 use crate::tsconfig::TsConfig;
 
 /// How a module is asked for. Packages may answer differently.
@@ -100,6 +100,8 @@ pub(crate) struct Resolver {
     known: HashMap<(PathBuf, String, Mode), Target>,
     /// Whether a `.js` file without a package type is a module, by path and length.
     detected: HashMap<(PathBuf, u64), bool>,
+    /// What packages export.
+    pub(crate) surfaces: Surfaces,
     /// The `package.json` of every package met since the last [`Resolver::refresh`].
     pub(crate) manifests: BTreeSet<PathBuf>,
 }
@@ -144,6 +146,7 @@ impl Resolver {
             require,
             known: HashMap::new(),
             detected: HashMap::new(),
+            surfaces: Surfaces::default(),
             manifests: BTreeSet::new(),
         }
     }
@@ -163,6 +166,19 @@ impl Resolver {
         let target = self.look_up(folder, config, specifier, mode);
         self.known.insert(key, target.clone());
         target
+    }
+
+    /// A package whose default export is wanted. One that answers `import` with a module without a default may well answer `require` with
+    /// something that is one: the original compiled to `require`, so projects import such packages that way.
+    pub(crate) fn with_default(&mut self, found: Package, folder: &Path, config: &TsConfig, specifier: &str) -> Package {
+        if found.shape != Shape::Esm || self.surfaces.esm(&found.path).contains("default") {
+            return found;
+        }
+        match self.resolve(folder, config, specifier, Mode::Require) {
+            // Node's `import` would not find it by its name.
+            Target::Package(other) if other.shape == Shape::CommonJs => Package { bare: false, ..other },
+            _ => found,
+        }
     }
 
     fn look_up(&mut self, folder: &Path, config: &TsConfig, specifier: &str, mode: Mode) -> Target {

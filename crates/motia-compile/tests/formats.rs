@@ -72,6 +72,16 @@ projects! {
         "lib/c.js": "exports.late = () => require('../steps/a.step').name",
     } => r#""a""#;
 
+    a_default_that_only_the_commonjs_side_of_a_package_has {
+        "steps/a.step.ts": "import make, { named } from 'dual'\nimport * as all from 'dual'\nimport own from 'whole'\nexport const result = [make.named(), make(), named(), typeof all.named, own]",
+        "node_modules/dual/package.json": r#"{ "name": "dual", "exports": { "import": "./index.mjs", "require": "./index.cjs" } }"#,
+        "node_modules/dual/index.mjs": "export const named = () => 'esm'",
+        "node_modules/dual/index.cjs": "module.exports = () => 'called'\nmodule.exports.named = () => 'cjs'",
+        "node_modules/whole/package.json": r#"{ "name": "whole", "exports": { "import": "./index.mjs", "require": "./index.cjs" } }"#,
+        "node_modules/whole/index.mjs": "const own = 'esm'\nexport { own as default }",
+        "node_modules/whole/index.cjs": "module.exports = 'cjs'",
+    } => r#"["cjs","called","cjs","function","esm"]"#;
+
     // `require` in ES modules.
     require_in_esm_syntax {
         "steps/a.step.js": "import path from 'path'\nconst fs = require('fs')\nconst store = require('../lib/store')\nconst { x } = require('pkg')\nconst data = require('../data.json')
