@@ -37,6 +37,9 @@ use motia_worker::launcher;
 
 use crate::cli::{Cli, Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The engine runs its own binary to launch workers: see `motia_worker::launcher`.
     let mut arguments = std::env::args_os().skip(1);
