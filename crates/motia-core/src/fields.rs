@@ -90,13 +90,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A number of seconds, fractions allowed, if there.
+    /// A length of time, if there: a number of seconds, fractions allowed, or a text such as `"90s"`, `"15m"`, `"12h"` or `"30d"`.
     pub fn seconds(&mut self, key: &'static str) -> Result<Option<Duration>, FieldError> {
         match self.raw(key) {
             None => Ok(None),
-            Some(value) => match value.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()) {
+            Some(value) => match duration(value) {
                 Some(duration) => Ok(Some(duration)),
-                None => Err(self.expected(key, "a number of seconds, 0 or more", value)),
+                None => Err(self.expected(key, "a number of seconds, 0 or more, or a text such as \"15m\"", value)),
             },
         }
     }
@@ -173,6 +173,28 @@ pub fn kind(value: &Value) -> String {
     }
 }
 
+/// A number of seconds, or a text with a unit.
+pub fn duration(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::String(text) => {
+            let text = text.trim();
+            let unit = text.find(|c: char| c.is_ascii_alphabetic())?;
+            let number: f64 = text[..unit].trim().parse().ok()?;
+            let unit = match &text[unit..] {
+                "ms" => 0.001,
+                "s" => 1.0,
+                "m" => 60.0,
+                "h" => 3_600.0,
+                "d" => 86_400.0,
+                _ => return None,
+            };
+            number * unit
+        }
+        other => other.as_f64()?,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 fn parse_bytes(text: &str) -> Option<u64> {
     let text = text.trim().to_ascii_lowercase();
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -218,12 +240,19 @@ mod tests {
 
     #[test]
     fn sizes_and_seconds() {
-        let value = json!({"a": "10mb", "b": 5, "c": "3 parsecs", "d": 1.5, "e": -1});
+        let value =
+            json!({"a": "10mb", "b": 5, "c": "3 parsecs", "d": 1.5, "e": -1, "f": "1.5h", "g": "soon", "h": "-5s"});
         let mut fields = Fields::new("", &value).expect("object");
         assert_eq!(fields.bytes("a"), Ok(Some(10 << 20)));
         assert_eq!(fields.bytes("b"), Ok(Some(5)));
         assert!(fields.bytes("c").is_err());
         assert_eq!(fields.seconds("d"), Ok(Some(Duration::from_millis(1500))));
         assert!(fields.seconds("e").is_err());
+        assert_eq!(fields.seconds("f"), Ok(Some(Duration::from_secs(5400))));
+        assert_eq!(
+            fields.seconds("g").expect_err("refused").to_string(),
+            "g: should be a number of seconds, 0 or more, or a text such as \"15m\", but is the string \"soon\""
+        );
+        assert!(fields.seconds("h").is_err());
     }
 }

@@ -60,6 +60,10 @@ name!(
     GroupId
 );
 name!(
+    /// An event, once it is emitted. What the text means is the backend's own.
+    EventId
+);
+name!(
     /// The second half of an address in state and streams. Any characters.
     ItemKey
 );
@@ -67,6 +71,25 @@ name!(
     /// A source file, relative to the project's root, with `/` between folders. It names the file in every message.
     SourcePath
 );
+
+/// Which of the deliveries that are due come first: those with the higher one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Priority(i8);
+
+impl Priority {
+    /// The most, and with a minus the least.
+    pub const MOST: i8 = 100;
+
+    /// `None` outside of -100 to 100: a number for each event would be an order of its own, which is what a time is for.
+    pub fn new(number: i64) -> Option<Self> {
+        i8::try_from(number).ok().filter(|number| (-Self::MOST..=Self::MOST).contains(number)).map(Self)
+    }
+
+    /// The number.
+    pub fn number(self) -> i8 {
+        self.0
+    }
+}
 
 /// The language of a source file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -9,17 +9,21 @@
 //! | [`trace`] | trace ids and the W3C `traceparent` |
 //! | [`clock`] | the one seam through which time comes |
 //! | [`record`] | what the runtime reports about itself: spans, operations, log lines |
+//! | [`update`] | changes of a JSON value that are made where it is stored |
+//! | [`raw`] | JSON objects whose members keep their exact text |
 //! | [`fields`] | reading untrusted config objects with messages that name the member |
 
 pub mod clock;
 pub mod fields;
 pub mod ids;
 pub mod project;
+pub mod raw;
 pub mod record;
 pub mod step;
 pub mod stream;
 pub mod trace;
+pub mod update;
 
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use ids::{FlowName, GroupId, ItemKey, Language, SourcePath, StepName, StreamName, Topic};
+pub use ids::{EventId, FlowName, GroupId, ItemKey, Language, Priority, SourcePath, StepName, StreamName, Topic};
 pub use trace::TraceId;

@@ -8,11 +8,13 @@ use crate::fields::{FieldError, Fields, kind};
 use crate::step::Parsed;
 
 pub mod cors;
+pub mod retention;
 pub mod static_files;
 pub mod validation;
 pub mod workers;
 
 pub use cors::Cors;
+pub use retention::Retention;
 pub use static_files::StaticMount;
 pub use validation::Validation;
 pub use workers::{Isolation, WorkerCount, Workers};
@@ -40,6 +42,10 @@ pub struct ProjectConfig {
     pub static_files: Vec<StaticMount>,
     /// What becomes of data that does not match its schema, unless the step says otherwise.
     pub validation: Validation,
+    /// How long what is finished is kept.
+    pub retention: Retention,
+    /// Whether calls and what they ask for are recorded. Log lines always are.
+    pub tracing: bool,
     /// Whether it has an `app` hook: a function that gets the project's own express application.
     pub app: bool,
 }
@@ -101,13 +107,15 @@ impl Default for ProjectConfig {
             cors: Cors::default(),
             static_files: Vec::new(),
             validation: Validation::default(),
+            retention: Retention::default(),
+            tracing: true,
             app: false,
         }
     }
 }
 
 /// Members that the design gives a meaning which this version does not have yet.
-const PLANNED: [&str; 4] = ["retention", "streams", "workbench", "streamAuth"];
+const PLANNED: [&str; 3] = ["streams", "workbench", "streamAuth"];
 
 impl ProjectConfig {
     /// Reads the exported object. A member of the wrong type is reported and its default holds: it never loses the rest.
@@ -140,6 +148,8 @@ impl ProjectConfig {
             cors: Cors::read(&mut fields, &mut warnings),
             static_files: static_files::read(&mut fields, &mut warnings),
             validation: or_warn(Validation::read(&mut fields), &mut warnings).unwrap_or_default(),
+            retention: Retention::read(&mut fields, &mut warnings),
+            tracing: or_warn(fields.boolean("tracing"), &mut warnings).unwrap_or(default.tracing),
             // A function comes as `true`.
             app: fields.raw("app").is_some_and(|app| *app == Value::Bool(true)),
         };
@@ -212,7 +222,8 @@ mod tests {
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
             "timeouts": {"import": 5, "api": 6, "event": 7, "idle": 8}, "plugins": [true], "cors": false,
             "static": {"/": "public"}, "validation": "enforce", "app": true,
-            "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process"
+            "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process",
+            "retention": {"idempotencyKeys": 60}, "tracing": false
         }))
         .expect("object");
         assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
@@ -237,6 +248,8 @@ mod tests {
                 cors: Cors::Off,
                 static_files: vec![StaticMount { at: String::new(), folder: "public".into(), fallback: None }],
                 validation: Validation::Enforce,
+                retention: Retention { idempotency_keys: Duration::from_secs(60), ..Retention::default() },
+                tracing: false,
                 app: true,
             }
         );

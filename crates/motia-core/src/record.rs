@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
-use crate::ids::{GroupId, ItemKey, SourcePath, StepName, StreamName, Topic};
+use crate::ids::{EventId, GroupId, ItemKey, SourcePath, StepName, StreamName, Topic};
 use crate::step::Method;
 use crate::trace::TraceId;
 
@@ -177,9 +177,14 @@ pub enum Operation {
         /// How many steps it went to; `None` where it was dropped as undeclared.
         deliveries: Option<usize>,
     },
+    /// An event was taken back.
+    Cancel {
+        /// Which.
+        event: EventId,
+    },
     /// `state.*`.
     State {
-        /// `get`, `set`, `delete`, `getGroup`, `clear`.
+        /// `get`, `set`, `update` and so on.
         verb: &'static str,
         /// The group.
         group: GroupId,

@@ -87,6 +87,7 @@ pub struct EventTrigger {
 
 /// `infrastructure` of an event step (L5707-L5917), with the defaults of design.md section 6.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct QueueConfig {
     /// Parallel, or in order per group.
     pub kind: QueueKind,
@@ -98,6 +99,10 @@ pub struct QueueConfig {
     pub delay: Duration,
     /// Deliveries of the step that run at a time.
     pub concurrency: NonZeroU32,
+    /// Of a standard queue: deliveries of one message group that run at a time. Events without a group are not limited by it.
+    pub group_concurrency: Option<NonZeroU32>,
+    /// How long a failed delivery waits for its next attempt.
+    pub backoff: Backoff,
     /// How long the handler may take, if configured.
     pub timeout: Option<Duration>,
 }
@@ -110,7 +115,51 @@ impl Default for QueueConfig {
             visibility_timeout: Duration::from_secs(900),
             delay: Duration::ZERO,
             concurrency: NonZeroU32::MIN.saturating_add(9),
+            group_concurrency: None,
+            backoff: Backoff::default(),
             timeout: None,
+        }
+    }
+}
+
+/// How long a failed delivery waits for its next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// How the waits grow.
+    pub kind: BackoffKind,
+    /// The first wait.
+    pub first: Duration,
+    /// The longest.
+    pub longest: Duration,
+}
+
+/// How waits grow from attempt to attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BackoffKind {
+    /// They double, and are shortened by up to a half at random, so that what failed together comes back apart.
+    Exponential,
+    /// They stay the same.
+    Fixed,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { kind: BackoffKind::Exponential, first: Duration::from_secs(1), longest: Duration::from_secs(5 * 60) }
+    }
+}
+
+impl Backoff {
+    /// The wait after so many failures, 1 or more. `random` is any number: the same one gives the same wait.
+    pub fn wait(&self, failures: u32, random: u64) -> Duration {
+        match self.kind {
+            BackoffKind::Fixed => self.first,
+            BackoffKind::Exponential => {
+                let doublings = failures.saturating_sub(1);
+                let whole = self.first.saturating_mul(2_u32.saturating_pow(doublings)).min(self.longest);
+                let jitter = (random ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40; // 24 bits
+                whole.mul_f64(0.5 + 0.5 * (jitter as f64 / f64::from(1 << 24)))
+            }
         }
     }
 }
@@ -130,6 +179,23 @@ pub enum QueueKind {
 pub struct CronTrigger {
     /// 5 or 6 fields, as written. Checked by the scheduler, which names the file when it is wrong.
     pub cron: String,
+    /// The IANA time zone that the fields are in; that of the process, if absent. Checked by the scheduler.
+    pub timezone: Option<String>,
+    /// What becomes of an instant that comes while the run before has not ended.
+    pub overlap: Overlap,
+    /// How far back instants are caught up with that passed while no engine ran.
+    pub catch_up: Duration,
+}
+
+/// What becomes of an instant that comes while the run before has not ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overlap {
+    /// It is skipped, which is recorded.
+    #[default]
+    Skip,
+    /// It runs beside the other.
+    Allow,
 }
 
 /// Which topics a step may emit. An absent or empty list means any (tutorials.md 2.5).
@@ -368,12 +434,15 @@ impl QueueConfig {
             }
             config.visibility_timeout = queue.seconds("visibilityTimeout")?.unwrap_or(config.visibility_timeout);
             config.delay = queue.seconds("delaySeconds")?.unwrap_or_default();
-            if let Some(concurrency) = queue.whole("concurrency")? {
-                config.concurrency = u32::try_from(concurrency)
-                    .ok()
-                    .and_then(NonZeroU32::new)
-                    .ok_or_else(|| queue.error("concurrency", "should be 1 or more"))?;
+            config.concurrency = at_least_one(&mut queue, "concurrency")?.unwrap_or(config.concurrency);
+            config.group_concurrency = at_least_one(&mut queue, "groupConcurrency")?;
+            if config.group_concurrency.is_some() && config.kind == QueueKind::Fifo {
+                config.group_concurrency = None;
+                warnings.push(
+                    "groupConcurrency has no meaning in a fifo queue, where groups run one event at a time".into(),
+                );
             }
+            config.backoff = Backoff::read(&mut queue, &mut unknown)?;
             unknown.extend(queue.finish());
         }
         unknown.extend(infrastructure.finish());
@@ -382,9 +451,60 @@ impl QueueConfig {
     }
 }
 
+impl Backoff {
+    /// `'fixed'`, `'exponential'`, or `{ type, delay, max }` with seconds.
+    fn read(queue: &mut Fields<'_>, unknown: &mut Vec<String>) -> Result<Self, FieldError> {
+        let mut backoff = Self::default();
+        let read_kind = |fields: &Fields<'_>, key: &str, text: &str| match text {
+            "exponential" => Ok(BackoffKind::Exponential),
+            "fixed" => Ok(BackoffKind::Fixed),
+            other => Err(fields.error(key, format!("should be 'exponential' or 'fixed', but is '{other}'"))),
+        };
+        match queue.raw("backoff") {
+            None => {}
+            Some(Value::String(text)) => backoff.kind = read_kind(queue, "backoff", text)?,
+            Some(_) => {
+                if let Some(mut fields) = queue.object("backoff")? {
+                    if let Some(text) = fields.string("type")? {
+                        backoff.kind = read_kind(&fields, "type", text)?;
+                    }
+                    backoff.first = fields.seconds("delay")?.unwrap_or(backoff.first);
+                    backoff.longest = fields.seconds("max")?.unwrap_or(backoff.longest).max(backoff.first);
+                    unknown.extend(fields.finish());
+                }
+            }
+        }
+        Ok(backoff)
+    }
+}
+
+fn at_least_one(fields: &mut Fields<'_>, key: &'static str) -> Result<Option<NonZeroU32>, FieldError> {
+    let Some(number) = fields.whole(key)? else { return Ok(None) };
+    let number = u32::try_from(number).ok().and_then(NonZeroU32::new);
+    number.map(Some).ok_or_else(|| fields.error(key, "should be 1 or more"))
+}
+
+/// How far `catchUp: true` goes back.
+const CATCH_UP: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl CronTrigger {
     fn read(fields: &mut Fields<'_>) -> Result<Self, FieldError> {
-        Ok(Self { cron: fields.required_string("cron")?.to_owned() })
+        Ok(Self {
+            cron: fields.required_string("cron")?.to_owned(),
+            timezone: fields.string("timezone")?.map(str::to_owned),
+            overlap: match fields.string("overlap")? {
+                None | Some("skip") => Overlap::Skip,
+                Some("allow") => Overlap::Allow,
+                Some(other) => {
+                    return Err(fields.error("overlap", format!("should be 'skip' or 'allow', but is '{other}'")));
+                }
+            },
+            catch_up: match fields.raw("catchUp") {
+                None | Some(Value::Bool(false)) => Duration::ZERO,
+                Some(Value::Bool(true)) => CATCH_UP,
+                Some(_) => fields.seconds("catchUp")?.unwrap_or_default(),
+            },
+        })
     }
 }
 

@@ -125,3 +125,67 @@ fn a_step_may_have_a_validation_of_its_own() {
     let event = json!({"type": "event", "name": "E", "subscribes": ["t"], "input": true});
     assert_eq!(parse(event).expect("understood").value.schema(), Some(("input", &json!(true))));
 }
+
+#[test]
+fn a_queue_may_have_a_backoff_and_a_limit_per_group() {
+    let queue = |queue: Value| {
+        let config = json!({"type": "event", "name": "E", "subscribes": ["t"], "infrastructure": {"queue": queue}});
+        let parsed = parse(config).map_err(|error| error.to_string())?;
+        let Trigger::Event(event) = parsed.value.trigger else { panic!("not an event") };
+        Ok::<_, String>((event.queue, parsed.warnings))
+    };
+    let (config, _) = queue(json!({"groupConcurrency": 2, "backoff": "fixed"})).expect("understood");
+    assert_eq!(config.group_concurrency.map(NonZeroU32::get), Some(2));
+    assert_eq!(config.backoff, Backoff { kind: BackoffKind::Fixed, ..Backoff::default() });
+    let (config, _) = queue(json!({"backoff": {"delay": 0.5, "max": "1m"}})).expect("understood");
+    assert_eq!((config.backoff.first, config.backoff.longest), (Duration::from_millis(500), Duration::from_secs(60)));
+    let (config, warnings) = queue(json!({"type": "fifo", "groupConcurrency": 2})).expect("understood");
+    assert_eq!((config.group_concurrency, warnings.len()), (None, 1));
+    assert_eq!(
+        queue(json!({"backoff": "linear"})),
+        Err("infrastructure.queue.backoff: should be 'exponential' or 'fixed', but is 'linear'".into())
+    );
+    assert_eq!(
+        queue(json!({"groupConcurrency": 0})),
+        Err("infrastructure.queue.groupConcurrency: should be 1 or more".into())
+    );
+}
+
+#[test]
+fn waits_double_with_jitter_and_are_capped() {
+    let backoff = Backoff::default();
+    for random in 0..1000 {
+        for (failures, whole) in [(1, 1), (2, 2), (3, 4), (9, 256), (10, 300), (40, 300)] {
+            let (wait, whole) = (backoff.wait(failures, random), Duration::from_secs(whole));
+            assert!(wait <= whole && wait >= whole / 2, "{failures} {wait:?}");
+        }
+    }
+    let waits: std::collections::HashSet<_> = (0..1000).map(|random| backoff.wait(4, random)).collect();
+    assert!(waits.len() > 900, "deliveries that failed together come back apart");
+    let fixed = Backoff { kind: BackoffKind::Fixed, first: Duration::from_secs(2), ..backoff };
+    assert!((1..50).all(|failures| fixed.wait(failures, 7) == Duration::from_secs(2)));
+}
+
+#[test]
+fn a_schedule_may_have_a_zone_and_rules() {
+    let cron = |more: Value| {
+        let mut config = json!({"type": "cron", "name": "C", "cron": "0 9 * * *"});
+        config.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        match parse(config).map_err(|error| error.to_string())?.value.trigger {
+            Trigger::Cron(cron) => Ok::<_, String>(cron),
+            _ => panic!("not a cron step"),
+        }
+    };
+    let plain = cron(json!({})).expect("understood");
+    assert_eq!((plain.timezone, plain.overlap, plain.catch_up), (None, Overlap::Skip, Duration::ZERO));
+    let all = cron(json!({"timezone": "Europe/Berlin", "overlap": "allow", "catchUp": "2h"})).expect("understood");
+    assert_eq!(
+        (all.timezone.as_deref(), all.overlap, all.catch_up),
+        (Some("Europe/Berlin"), Overlap::Allow, Duration::from_secs(7200))
+    );
+    assert_eq!(cron(json!({"catchUp": true})).expect("understood").catch_up, Duration::from_secs(86_400));
+    assert_eq!(
+        cron(json!({"overlap": "queue"})).err().as_deref(),
+        Some("overlap: should be 'skip' or 'allow', but is 'queue'")
+    );
+}

@@ -53,9 +53,11 @@ impl Call {
     ) -> Arc<Self> {
         static SPANS: AtomicU64 = AtomicU64::new(1);
         let span = SpanId(SPANS.fetch_add(1, Ordering::Relaxed));
-        let at = telemetry.clock().now();
-        let (name, source) = (step.name.clone(), step.source.clone());
-        telemetry.record(Record::Started(SpanStart { id: span, trace, step: name, source, cause, at }));
+        if telemetry.traces() {
+            let at = telemetry.clock().now();
+            let (name, source) = (step.name.clone(), step.source.clone());
+            telemetry.record(Record::Started(SpanStart { id: span, trace, step: name, source, cause, at }));
+        }
         Arc::new(Self {
             step: Arc::clone(step),
             trace,
@@ -100,7 +102,7 @@ impl Call {
 
     /// Ends the attempt. Only the first end counts.
     pub fn end(&self, status: Option<u16>, error: Option<String>) {
-        if self.ended.swap(true, Ordering::AcqRel) {
+        if self.ended.swap(true, Ordering::AcqRel) || !self.telemetry.traces() {
             return;
         }
         let at = self.telemetry.clock().now();

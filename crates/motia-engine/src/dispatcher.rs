@@ -19,9 +19,6 @@ use crate::call::Call;
 use crate::engine::{Engine, EngineHost};
 use crate::validation::{Data, Refused, in_words};
 
-/// The first wait before a retry; it doubles with each attempt, up to the longest.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(5 * 60);
 /// A pause after the queue itself failed.
 const QUEUE_TROUBLE: Duration = Duration::from_secs(1);
 
@@ -172,7 +169,7 @@ impl Engine {
                 backend.bury(id, Failure { error, at })
             }
             Attempt::Failed(error) | Attempt::Killed(error) => {
-                let wait = backoff(failures, id);
+                let wait = queue.backoff.wait(failures + 1, id.0);
                 say(
                     Level::Error,
                     format!(
@@ -288,32 +285,4 @@ fn concurrency(queue: &QueueConfig) -> usize {
 
 fn attempts(queue: &QueueConfig) -> u64 {
     u64::from(queue.max_retries) + 1
-}
-
-/// Exponential with jitter: between half of the wait and all of it. The jitter comes from the delivery, so that deliveries that failed
-/// together come back apart, and a test can tell the time.
-fn backoff(failures: u32, id: DeliveryId) -> Duration {
-    let whole = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(failures)).min(LONGEST_WAIT);
-    let jitter = (id.0 ^ u64::from(failures)).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40; // 24 bits
-    whole.mul_f64(0.5 + 0.5 * (jitter as f64 / f64::from(1 << 24)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_with_jitter_and_are_capped() {
-        for id in 0..1000 {
-            for (failures, whole) in [(0, 1), (1, 2), (2, 4), (8, 256), (9, 300), (40, 300)] {
-                let wait = backoff(failures, DeliveryId(id));
-                assert!(
-                    wait <= Duration::from_secs(whole) && wait >= Duration::from_secs(whole) / 2,
-                    "{failures} {wait:?}"
-                );
-            }
-        }
-        let waits: HashSet<_> = (0..1000).map(|id| backoff(3, DeliveryId(id))).collect();
-        assert!(waits.len() > 900, "deliveries that failed together come back apart");
-    }
 }

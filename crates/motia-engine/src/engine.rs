@@ -1,16 +1,17 @@
 //! The parts put together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use motia_core::StepName;
 use motia_core::ids::Runtime;
 use motia_core::project::{ProjectConfig, Validation as Mode};
 use motia_core::step::{Step, Trigger};
 use motia_ports::queue::Subscription;
 use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 use motia_worker::Pool;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -65,6 +66,9 @@ pub enum Error {
     /// The subscriptions of a project could not be stored.
     #[error("the project's subscriptions could not be stored: {0}")]
     Subscriptions(motia_ports::Error),
+    /// The schedules of a project could not be stored.
+    #[error("the project's schedules could not be stored: {0}")]
+    Schedules(motia_ports::Error),
     /// Calls were still running at the deadline.
     #[error("calls were still running {} s after the stop; they were cut off, and their events run again at the next start", .0.as_secs_f32())]
     Deadline(Duration),
@@ -79,6 +83,8 @@ pub struct EngineHost {
     settings: RwLock<Arc<ProjectConfig>>,
     /// Turns of long request bodies.
     pub(crate) uploads: Semaphore,
+    /// Fifo steps of which it was said that they know no priorities.
+    pub(crate) warned_of_priority: Mutex<HashSet<StepName>>,
 }
 
 impl EngineHost {
@@ -121,6 +127,7 @@ impl Engine {
             project,
             settings: RwLock::new(Arc::new(settings)),
             uploads: Semaphore::new(UPLOADS),
+            warned_of_priority: Mutex::default(),
         });
         Self {
             shared,
@@ -164,6 +171,7 @@ impl Engine {
 
     /// Changes the knobs.
     pub fn set_settings(&self, settings: ProjectConfig) {
+        self.shared.telemetry.set_traces(settings.tracing);
         *self.shared.settings.write() = Arc::new(settings);
     }
 
@@ -201,8 +209,7 @@ impl Engine {
             pool.set_streams(streams.clone());
         }
         self.update_lanes();
-        self.update_schedules();
-        Ok(())
+        self.update_schedules().await
     }
 
     /// Whether requests can be answered.

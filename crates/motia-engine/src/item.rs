@@ -1,11 +1,8 @@
 //! What is added to a stream item when it is stored: `{...data, id, _createdAt}` (behaviour-0.17.md F1).
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
-use indexmap::IndexMap;
+use motia_core::raw::RawObject;
 use motia_core::{ItemKey, Timestamp};
-use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Why data cannot be an item.
@@ -16,23 +13,16 @@ pub struct NotAnObject;
 /// The item as it is stored, and its creation time. `id` is always the address's; `_createdAt` is now unless the data has one,
 /// as it has when an item that was read is written back. Everything else keeps its order and its exact text.
 pub fn stored(data: &[u8], id: &ItemKey, now: Timestamp) -> Result<(Bytes, Timestamp), NotAnObject> {
-    let mut members: IndexMap<Cow<'_, str>, Cow<'_, RawValue>> = {
-        let borrowed: IndexMap<Key<'_>, &RawValue> = serde_json::from_slice(data).map_err(|_| NotAnObject)?;
-        borrowed.into_iter().map(|(key, value)| (key.0, Cow::Borrowed(value))).collect()
-    };
+    let mut members = RawObject::parse(data).ok_or(NotAnObject)?;
     let kept = members.get("_createdAt").and_then(|raw| raw.get().parse::<f64>().ok());
     let created = kept.map_or(now, |millis| Timestamp(millis as i64));
-    members.shift_remove("__motia");
-    members.insert("id".into(), Cow::Owned(raw(id.as_str())));
+    members.remove("__motia");
+    members.set("id", raw(id.as_str()));
     if kept.is_none() {
-        members.insert("_createdAt".into(), Cow::Owned(raw(&created.as_millis())));
+        members.set("_createdAt", raw(&created.as_millis()));
     }
-    Ok((serde_json::to_vec(&members).unwrap_or_default().into(), created))
+    Ok((members.to_text().into(), created))
 }
-
-/// A key, borrowed unless it has escapes.
-#[derive(Deserialize, PartialEq, Eq, Hash)]
-struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
     // Strings and numbers always serialize.

@@ -11,6 +11,7 @@
 //! | [`response`] | the body of a response on its way to the client |
 //! | [`dispatcher`] | deliveries to handlers: attempts, retries, dead letters |
 //! | [`cron`] | schedules to handlers |
+//! | [`queues`] | what people do with queues |
 //! | [`telemetry`] | the bounded pipeline from all of these to the sinks |
 //! | `validation` | data against the schemas of steps |
 //! | [`terminal`] | the sink that people read |
@@ -22,6 +23,7 @@ pub mod dispatcher;
 pub mod engine;
 pub mod item;
 pub mod operations;
+pub mod queues;
 pub mod registry;
 pub mod response;
 pub mod telemetry;

@@ -2,18 +2,24 @@
 //! read, and takes its turn in its call's order there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use motia_core::ids::Runtime;
 use motia_core::record::{Level, LogLine, Operation as Recorded, OperationRecord, Record, SpanId};
+use motia_core::step::{QueueKind, Trigger};
 use motia_core::trace::TraceParent;
-use motia_core::{GroupId, ItemKey, StepName, StreamName, TraceId};
-use motia_ports::queue::NewEvent;
+use motia_core::update::{Change, UpdateError};
+use motia_core::{GroupId, ItemKey, Priority, StepName, StreamName, Topic, TraceId};
+use motia_ports::queue::Emitted;
+use motia_ports::state::{Conditional, Entry, Revision};
 use motia_ports::streams::ItemAddress;
 use motia_ports::{Error, Mark, Pending, Write};
-use motia_worker::message::{OperationError, WorkerLog};
+use motia_worker::message::WorkerLog;
+use motia_worker::operation::{EmitRequest, OperationError, StateOperation, StreamOperation};
 use motia_worker::{Host, Operation, Origin};
+use serde_json::json;
 
 use crate::call::Call;
 use crate::engine::{Backends, EngineHost};
@@ -36,36 +42,18 @@ impl Host for EngineHost {
     fn operation(&self, origin: Origin<Call>, operation: Operation, body: Bytes) -> Answer {
         let asker = self.asker(origin);
         match operation {
-            Operation::Emit { topic, group } => self.emit(
-                &asker,
-                NewEvent {
-                    topic,
-                    trace: asker.trace,
-                    parent: asker.parent.map(|parent| parent.to_string()),
-                    group,
-                    data: body,
-                    at: self.telemetry.clock().now(),
-                },
-            ),
+            Operation::Emit(request) => self.emit(&asker, request, body),
+            Operation::Cancel(event) => {
+                let record = self.recorder(&asker, Recorded::Cancel { event: event.clone() });
+                self.write(&asker, record, move |backends| backends.queue.cancel(event), |gone| json(&gone))
+            }
             Operation::Sync => {
                 let sync = |backends: &Backends, after| backends.journal.sync(after);
                 self.read(&asker, |_| {}, sync, |()| Bytes::new())
             }
-            Operation::StateGet(..)
-            | Operation::StateSet(..)
-            | Operation::StateDelete(..)
-            | Operation::StateGroup(..)
-            | Operation::StateClear(..) => self.state(&asker, operation, body),
-            Operation::StreamGet(ref stream, ..)
-            | Operation::StreamSet(ref stream, ..)
-            | Operation::StreamDelete(ref stream, ..)
-            | Operation::StreamGroup(ref stream, ..)
-            | Operation::StreamSend(ref stream, ..) => {
-                if !self.project().has_stream(stream) {
-                    return ready(Err(unknown_stream(stream)));
-                }
-                self.stream(&asker, operation, &body)
-            }
+            Operation::State(operation) => self.state(&asker, operation, body),
+            Operation::Stream(stream, _) if !self.project().has_stream(&stream) => ready(Err(unknown_stream(&stream))),
+            Operation::Stream(stream, operation) => self.stream(&asker, stream, operation, &body),
         }
     }
 
@@ -108,8 +96,8 @@ impl EngineHost {
         }
     }
 
-    fn emit(&self, asker: &Asker, event: NewEvent) -> Answer {
-        let topic = event.topic.clone();
+    fn emit(&self, asker: &Asker, request: EmitRequest, data: Bytes) -> Answer {
+        let topic = request.topic.clone();
         let allowed = asker.call.as_ref().is_none_or(|call| call.step.emits.allow(&topic));
         if !allowed {
             // As the original: said, dropped, never thrown (behaviour-0.17.md C).
@@ -118,55 +106,116 @@ impl EngineHost {
             self.recorder(asker, Recorded::Emit { topic, deliveries: None })(None);
             return ready(Ok(Bytes::new()));
         }
+        if request.priority != Priority::default() {
+            self.warn_of_priority(&topic);
+        }
+        let event = self.event(request, asker.trace, asker.parent.map(|parent| parent.to_string()), data);
         let record = self.recorder(asker, Recorded::Emit { topic, deliveries: Some(0) });
-        self.write(asker, record, move |backends| backends.queue.emit(event), |_| Bytes::new())
+        let answer = |Emitted { event, repeated, .. }: Emitted| {
+            let repeated = if repeated { r#","repeated":true"# } else { "" };
+            // What backends call events has nothing in it that JSON would escape.
+            format!(r#"{{"id":"{event}"{repeated}}}"#).into()
+        };
+        self.write(asker, record, move |backends| backends.queue.emit(event), answer)
     }
 
-    fn state(&self, asker: &Asker, operation: Operation, body: Bytes) -> Answer {
-        let recorded = |verb, group: &GroupId, key: Option<&ItemKey>| {
-            self.recorder(asker, Recorded::State { verb, group: group.clone(), key: key.cloned() })
-        };
-        match operation {
-            Operation::StateGet(group, key) => {
-                let record = recorded("get", &group, Some(&key));
-                self.read(asker, record, move |backends, after| backends.state.get(after, group, key), or_null)
+    /// A fifo queue knows no priorities: said once of each step.
+    fn warn_of_priority(&self, topic: &Topic) {
+        for step in self.project().steps() {
+            if let Trigger::Event(event) = &step.trigger
+                && event.queue.kind == QueueKind::Fifo
+                && event.subscribes.contains(topic)
+                && self.warned_of_priority.lock().insert(step.name.clone())
+            {
+                let said =
+                    format!("the priority of an event of '{topic}' has no meaning here: a fifo queue keeps its order");
+                self.telemetry.log_of(Level::Warn, None, Some(step.name.clone()), said);
             }
-            Operation::StateSet(group, key) => {
-                let record = recorded("set", &group, Some(&key));
-                self.write(asker, record, move |backends| backends.state.set(group, key, body), |()| Bytes::new())
-            }
-            Operation::StateDelete(group, key) => {
-                let record = recorded("delete", &group, Some(&key));
-                self.write(asker, record, move |backends| backends.state.delete(group, key), or_null)
-            }
-            Operation::StateGroup(group) => {
-                let record = recorded("getGroup", &group, None);
-                self.read(asker, record, move |backends, after| backends.state.group(after, group), list)
-            }
-            Operation::StateClear(group) => {
-                let record = recorded("clear", &group, None);
-                self.write(asker, record, move |backends| backends.state.clear(group), |()| Bytes::new())
-            }
-            _ => ready(Ok(Bytes::new())),
         }
     }
 
-    fn stream(&self, asker: &Asker, operation: Operation, body: &Bytes) -> Answer {
-        let recorded = |verb, stream: &StreamName, group: &GroupId, id: Option<&ItemKey>| {
+    fn state(&self, asker: &Asker, operation: StateOperation, body: Bytes) -> Answer {
+        let recorded = |verb, group: &GroupId, key: Option<&ItemKey>| {
+            self.recorder(asker, Recorded::State { verb, group: group.clone(), key: key.cloned() })
+        };
+        let expires = |ttl: Option<Duration>| ttl.map(|ttl| self.telemetry.clock().now().plus(ttl));
+        match operation {
+            StateOperation::Get(group, key) => {
+                let record = recorded("get", &group, Some(&key));
+                self.read(asker, record, move |backends, after| backends.state.get(after, group, key), or_null)
+            }
+            StateOperation::Entry(group, key) => {
+                let record = recorded("entry", &group, Some(&key));
+                self.read(asker, record, move |backends, after| backends.state.entry(after, group, key), entry)
+            }
+            StateOperation::Set(group, key, ttl) => {
+                let (record, expires) = (recorded("set", &group, Some(&key)), expires(ttl));
+                let set = move |backends: &Backends| backends.state.set(group, key, body, expires);
+                self.write(asker, record, set, |()| Bytes::new())
+            }
+            StateOperation::SetIf { group, key, expected, ttl } => {
+                let (record, expires) = (recorded("setIfRevision", &group, Some(&key)), expires(ttl));
+                let expected = expected.map(Revision);
+                let set_if = move |backends: &Backends| backends.state.set_if(group, key, body, expected, expires);
+                self.write(asker, record, set_if, |outcome| {
+                    json(&match outcome {
+                        Conditional::Written(Revision(revision)) => json!({ "written": true, "revision": revision }),
+                        Conditional::Changed(there) => {
+                            json!({ "written": false, "revision": there.map(|Revision(revision)| revision) })
+                        }
+                    })
+                })
+            }
+            StateOperation::Update(group, key) => {
+                let changes = match Change::parse_all(&body) {
+                    Ok(changes) => changes,
+                    Err(error) => return ready(Err(not_updated(&error))),
+                };
+                let record = recorded("update", &group, Some(&key));
+                let update = move |backends: &Backends| backends.state.update(group, key, changes);
+                let updated = self.write(asker, record, update, |updated| updated);
+                async move { updated.await?.map(or_null).map_err(|error| not_updated(&error)) }.boxed()
+            }
+            StateOperation::Delete(group, key) => {
+                let record = recorded("delete", &group, Some(&key));
+                self.write(asker, record, move |backends| backends.state.delete(group, key), or_null)
+            }
+            StateOperation::Group(group) => {
+                let record = recorded("getGroup", &group, None);
+                self.read(asker, record, move |backends, after| backends.state.group(after, group), list)
+            }
+            StateOperation::Keys(group) => {
+                let record = recorded("listKeys", &group, None);
+                self.read(asker, record, move |backends, after| backends.state.keys(after, group), |keys| json(&keys))
+            }
+            StateOperation::Groups => {
+                let record = recorded("listGroups", &GroupId::from(""), None);
+                self.read(asker, record, |backends, after| backends.state.groups(after), |groups| json(&groups))
+            }
+            StateOperation::Clear(group) => {
+                let record = recorded("clear", &group, None);
+                self.write(asker, record, move |backends| backends.state.clear(group), |()| Bytes::new())
+            }
+        }
+    }
+
+    fn stream(&self, asker: &Asker, stream: StreamName, operation: StreamOperation, body: &Bytes) -> Answer {
+        let recorded = |verb, group: &GroupId, id: Option<&ItemKey>| {
             let (stream, group, id) = (stream.clone(), group.clone(), id.cloned());
             self.recorder(asker, Recorded::Stream { verb, stream, group, id })
         };
+        let address = |group: GroupId, id: ItemKey| ItemAddress { stream: stream.clone(), group, id };
         match operation {
-            Operation::StreamGet(stream, group, id) => {
-                let record = recorded("get", &stream, &group, Some(&id));
-                let address = ItemAddress { stream, group, id };
+            StreamOperation::Get(group, id) => {
+                let record = recorded("get", &group, Some(&id));
+                let address = address(group, id);
                 self.read(asker, record, move |backends, after| backends.streams.get(after, address), or_null)
             }
-            Operation::StreamSet(stream, group, id) => {
-                let record = recorded("set", &stream, &group, Some(&id));
+            StreamOperation::Set(group, id) => {
+                let record = recorded("set", &group, Some(&id));
                 match item::stored(body, &id, self.telemetry.clock().now()) {
                     Ok((item, created)) => {
-                        let (address, stored) = (ItemAddress { stream, group, id }, item.clone());
+                        let (address, stored) = (address(group, id), item.clone());
                         let set = move |backends: &Backends| backends.streams.set(address, item, created);
                         self.write(asker, record, set, move |_| stored)
                     }
@@ -178,32 +227,32 @@ impl EngineHost {
                     })),
                 }
             }
-            Operation::StreamDelete(stream, group, id) => {
-                let record = recorded("delete", &stream, &group, Some(&id));
-                let address = ItemAddress { stream, group, id };
+            StreamOperation::Delete(group, id) => {
+                let record = recorded("delete", &group, Some(&id));
+                let address = address(group, id);
                 self.write(asker, record, move |backends| backends.streams.delete(address), or_null)
             }
-            Operation::StreamGroup(stream, group) => {
-                let record = recorded("getGroup", &stream, &group, None);
-                self.read(asker, record, move |backends, after| backends.streams.group(after, stream, group), list)
+            StreamOperation::Group(group) => {
+                let record = recorded("getGroup", &group, None);
+                let read = move |backends: &Backends, after| backends.streams.group(after, stream, group);
+                self.read(asker, record, read, list)
             }
-            Operation::StreamSend(stream, group, id) => {
+            StreamOperation::Send(group, id) => {
                 // An event is for whoever watches now; it is not kept.
-                recorded("send", &stream, &group, id.as_ref())(None);
+                recorded("send", &group, id.as_ref())(None);
                 ready(Ok(Bytes::new()))
             }
-            _ => ready(Ok(Bytes::new())),
         }
     }
 
     /// A write: it takes effect behind the reads that its call asked for before, and before those that come after.
-    fn write<T: Send + 'static>(
+    fn write<T: Send + 'static, U: Send + 'static>(
         &self,
         asker: &Asker,
         record: impl FnOnce(Option<&Error>) + Send + 'static,
         submit: impl FnOnce(&Backends) -> Write<T> + Send + 'static,
-        encode: impl FnOnce(T) -> Bytes + Send + 'static,
-    ) -> Answer {
+        encode: impl FnOnce(T) -> U + Send + 'static,
+    ) -> BoxFuture<'static, Result<U, OperationError>> {
         let (backends, call) = (Arc::clone(&self.backends), asker.call.clone());
         async move {
             let done = match &call {
@@ -251,11 +300,37 @@ impl EngineHost {
         let (span, trace, step) = (asker.span, asker.trace, asker.step.clone());
         let (at, began) = (telemetry.clock().now(), telemetry.clock().elapsed());
         move |error| {
+            if !telemetry.traces() {
+                return;
+            }
             let took = telemetry.clock().elapsed().saturating_sub(began);
             let error = error.map(ToString::to_string);
             telemetry.record(Record::Operation(OperationRecord { span, trace, step, operation, at, took, error }));
         }
     }
+}
+
+/// What serializes always.
+fn json(value: &impl serde::Serialize) -> Bytes {
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+/// `{value, revision, expires}`; the value as it is stored.
+fn entry(entry: Option<Entry>) -> Bytes {
+    let Some(Entry { value, revision, expires }) = entry else { return or_null(None) };
+    let mut text = Vec::with_capacity(value.len() + 64);
+    text.extend_from_slice(b"{\"value\":");
+    text.extend_from_slice(&value);
+    text.extend_from_slice(format!(r#","revision":{}"#, revision.0).as_bytes());
+    if let Some(expires) = expires {
+        text.extend_from_slice(format!(r#","expires":{}"#, expires.as_millis()).as_bytes());
+    }
+    text.push(b'}');
+    text.into()
+}
+
+fn not_updated(error: &UpdateError) -> OperationError {
+    OperationError { code: "bad-update", message: error.to_string() }
 }
 
 fn ready(answer: Result<Bytes, OperationError>) -> Answer {

@@ -4,6 +4,7 @@
 //! batch grow for a moment: waking it for every record would cost more than the rest of a small request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ struct Shared {
     begun: Condvar,
     thread: Mutex<Option<JoinHandle<()>>>,
     clock: Arc<dyn Clock>,
+    /// Whether calls and operations are recorded.
+    traces: AtomicBool,
 }
 
 /// What waits for the sinks.
@@ -46,7 +49,7 @@ impl Telemetry {
     /// Starts the thread that feeds the sinks.
     pub fn start(clock: Arc<dyn Clock>, sinks: Vec<Box<dyn TelemetrySink>>) -> std::io::Result<Self> {
         let (batch, begun) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { batch, begun, thread: Mutex::new(None), clock });
+        let shared = Arc::new(Shared { batch, begun, thread: Mutex::new(None), clock, traces: AtomicBool::new(true) });
         let fed = Arc::clone(&shared);
         let thread = thread::Builder::new().name("telemetry".into()).spawn(move || fed.feed(sinks))?;
         *shared.thread.lock() = Some(thread);
@@ -64,6 +67,16 @@ impl Telemetry {
         if batch.records.len() == 1 {
             self.shared.begun.notify_one();
         }
+    }
+
+    /// Whether calls and what they ask for are recorded. It is not worth making a record that nobody takes.
+    pub fn traces(&self) -> bool {
+        self.shared.traces.load(Ordering::Relaxed)
+    }
+
+    /// Records calls and what they ask for, or log lines alone.
+    pub fn set_traces(&self, traces: bool) {
+        self.shared.traces.store(traces, Ordering::Relaxed);
     }
 
     /// A log line of the runtime itself.
@@ -129,7 +142,7 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
 
     use motia_core::SystemClock;
 

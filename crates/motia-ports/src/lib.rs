@@ -8,6 +8,7 @@
 //! | [`cron`] | at most one run per schedule and instant |
 //! | [`telemetry`] | sinks for what the runtime reports about itself |
 //! | [`journal`] | commits, and what it takes to survive a power cut |
+//! | `memory` | backends that keep everything in memory (feature `memory`) |
 //! | `conformance` | one suite per trait, for every backend to run (feature `conformance`) |
 //!
 //! Two rules hold for every method of every trait:
@@ -20,6 +21,8 @@
 pub mod conformance;
 pub mod cron;
 pub mod journal;
+#[cfg(feature = "memory")]
+pub mod memory;
 pub mod queue;
 pub mod state;
 pub mod streams;
@@ -67,6 +70,11 @@ pub enum Error {
 }
 
 impl Error {
+    /// What is to be finished is not out.
+    pub fn not_held() -> Self {
+        Self::Failed("the delivery is not held".into())
+    }
+
     /// A stable name, as handlers see it in `error.code`.
     pub fn code(&self) -> &'static str {
         match self {

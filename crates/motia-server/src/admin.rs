@@ -1,22 +1,32 @@
 //! The API of our own: HTTP and JSON under `/__motia`, on the engine's socket always, on the port in `dev` (design.md section 9).
 
+mod cron;
+mod emit;
+mod problem;
+mod queues;
+
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use motia_core::ids::Runtime;
 use motia_core::step::{Emit, Step, Trigger};
 use motia_engine::Engine;
-use motia_ports::queue::QueueDepth;
 use motia_worker::{WorkerHealth, WorkerState};
 use serde_json::{Value, json};
+
+pub(crate) use emit::ByHand;
+use problem::Answer;
 
 /// The routes.
 pub(crate) fn router(engine: Engine) -> Router {
     Router::new()
         .route("/__motia/health", get(health))
         .route("/__motia/steps", get(steps))
-        .route("/__motia/queues", get(queues))
+        .merge(queues::routes())
+        .merge(cron::routes())
+        .route("/__motia/emit", post(emit))
         .fallback(async || (StatusCode::NOT_FOUND, Json(json!({ "error": "the admin API has no such route" }))))
         .with_state(engine)
 }
@@ -55,14 +65,17 @@ async fn steps(State(engine): State<Engine>) -> Json<Value> {
     Json(json!({ "steps": steps, "streams": streams }))
 }
 
-async fn queues(State(engine): State<Engine>) -> (StatusCode, Json<Value>) {
-    match engine.queue().depths().await {
-        Ok(depths) => {
-            let queue = |depth: QueueDepth| json!({ "step": depth.step, "waiting": depth.waiting, "dead": depth.dead });
-            (StatusCode::OK, Json(json!({ "queues": depths.into_iter().map(queue).collect::<Vec<_>>() })))
-        }
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error.to_string() }))),
-    }
+/// The same members as `emit()` of handlers.
+async fn emit(State(engine): State<Engine>, body: Bytes) -> Answer {
+    let ByHand { request, data } = ByHand::parse(&body)?;
+    let (trace, emitted) = engine.emit(request, data).await?;
+    let answer = json!({
+        "id": emitted.event,
+        "traceId": trace,
+        "deliveries": emitted.deliveries,
+        "repeated": emitted.repeated,
+    });
+    Ok(Json(answer))
 }
 
 fn describe(step: &Step) -> Value {
@@ -97,10 +110,21 @@ fn describe(step: &Step) -> Value {
                     "visibilityTimeout": event.queue.visibility_timeout.as_secs_f64(),
                     "delaySeconds": event.queue.delay.as_secs_f64(),
                     "concurrency": event.queue.concurrency,
+                    "groupConcurrency": event.queue.group_concurrency,
+                    "backoff": {
+                        "type": event.queue.backoff.kind,
+                        "delay": event.queue.backoff.first.as_secs_f64(),
+                        "max": event.queue.backoff.longest.as_secs_f64(),
+                    },
                 },
             },
         }),
-        Trigger::Cron(cron) => json!({ "cron": cron.cron }),
+        Trigger::Cron(cron) => json!({
+            "cron": cron.cron,
+            "timezone": cron.timezone,
+            "overlap": cron.overlap,
+            "catchUp": cron.catch_up.as_secs_f64(),
+        }),
         Trigger::Noop => json!({}),
     };
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {

@@ -133,6 +133,7 @@ impl Edge {
                 site.cors.add(origin.as_ref(), answer.headers_mut());
                 answer
             }
+            Err(_) if self.is_original_emit(&request) => self.original_emit(request).await,
             Err(no_match) => {
                 let mut answer = self.no_step(&site, method.ok(), &request, no_match).await;
                 answer.headers_mut().extend(headers);
@@ -241,15 +242,44 @@ impl Edge {
         traced(answer, self.shared.engine.next_trace())
     }
 
+    /// `POST /emit` of the original (behaviour-0.17.md C): in `dev` alone, for programs and pages of this machine.
+    fn is_original_emit(&self, request: &Request<ClientBody>) -> bool {
+        self.shared.mode == Mode::Dev && request.method() == http::Method::POST && request.uri().path() == "/emit"
+    }
+
+    async fn original_emit(&self, request: Request<ClientBody>) -> Response<EdgeBody> {
+        if !is_of_this_machine(&request) {
+            return error(403, "events are taken from programs and pages of this machine only");
+        }
+        let limit = usize::try_from(self.shared.engine.settings().body_limit).unwrap_or(usize::MAX);
+        let body = http_body_util::Limited::new(request.into_body(), limit);
+        let body = match http_body_util::BodyExt::collect(body).await {
+            Ok(body) => body.to_bytes(),
+            Err(problem) => return error(400, &format!("the body did not come: {problem}")),
+        };
+        match admin::ByHand::parse(&body) {
+            Err(problem) => error(400, problem.text()),
+            Ok(admin::ByHand { request, data }) => {
+                let emitted = serde_json::json!({
+                    "topic": request.topic,
+                    "data": serde_json::from_slice::<serde_json::Value>(&data).unwrap_or_default(),
+                });
+                match self.shared.engine.emit(request, data).await {
+                    Ok((trace, _)) => {
+                        traced(json(200, &serde_json::json!({ "success": true, "emitted": emitted })), trace)
+                    }
+                    Err(problem) => error(500, &problem.to_string()),
+                }
+            }
+        }
+    }
+
     /// The admin API on the port: in `dev` alone, for programs and pages of this machine (design.md section 9).
     async fn admin_on_port(&self, request: Request<Incoming>) -> Response<EdgeBody> {
         if self.shared.mode == Mode::Start {
             return error(404, "Not found");
         }
-        let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.or_else(|| request.uri().host()).unwrap_or_default();
-        let foreign_page = request.headers().get(ORIGIN).is_some_and(|origin| !cors::is_loopback(origin));
-        if foreign_page || !cors::is_loopback_host(host) {
+        if !is_of_this_machine(&request) {
             return error(403, "the admin API answers programs and pages of this machine only");
         }
         let mut admin = self.shared.admin.clone();
@@ -264,6 +294,14 @@ impl Edge {
             Err(never) => match never {},
         }
     }
+}
+
+/// Whether a program or a page of this machine asks for something of ours.
+fn is_of_this_machine<B>(request: &Request<B>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().host()).unwrap_or_default();
+    let foreign_page = request.headers().get(ORIGIN).is_some_and(|origin| !cors::is_loopback(origin));
+    !foreign_page && cors::is_loopback_host(host)
 }
 
 /// Whether the process lives, and whether requests had better go elsewhere.

@@ -5,14 +5,19 @@
 //! | [`open`](mod@open) | the owner lock, the look at the file before the first connection, the schema |
 //! | `writer` | the one thread that writes: many operations, one commit |
 //! | `reader` | a few threads that read, each with its own connection |
-//! | `syncer` | fdatasync before a boundary of P1; checkpoints |
+//! | `syncer` | fdatasync before a boundary of P1 |
+//! | `upkeep` | checkpoints, and the removal of what is kept no longer |
 //! | `sequence` | numbers that are never given twice, reserved on disk in blocks |
 //! | `state`, `streams`, `queue`, `cron` | the backends of `motia-ports` |
+//! | [`backup`] | a copy while an engine runs |
+//! | `joined` | data of the original, whose keys cannot be told apart |
 //!
 //! A write travels: a method of a backend makes a closure and hands it to the writer (its mark is known now); the writer runs it
 //! inside the transaction that is open, commits, tells the in-memory parts (queue lanes), then the waiters.
 
+mod backup;
 mod cron;
+mod joined;
 mod open;
 mod queue;
 mod reader;
@@ -20,17 +25,21 @@ mod sequence;
 mod state;
 mod streams;
 mod syncer;
+mod upkeep;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use motia_core::Clock;
-use motia_core::project::Durability;
+use motia_core::project::{Durability, Retention};
 use motia_core::record::Level;
 use motia_core::trace::{TraceId, TraceIds, TraceParent};
 use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 
+use parking_lot::Mutex;
+
+pub use backup::backup;
 pub use open::OpenError;
 
 /// What the store needs to know.
@@ -60,8 +69,10 @@ struct Inner {
     reader: reader::Reader,
     syncer: Arc<syncer::Syncer>,
     queue: queue::Queue,
+    state: state::SqliteState,
     trace_ids: TraceIds,
     traces: sequence::Sequence,
+    retention: Arc<Mutex<Retention>>,
     // Dropped last: the lock goes when everything else is closed.
     _owner: open::OwnerLock,
 }
@@ -70,25 +81,50 @@ impl Store {
     /// Opens or creates the store. Blocks; call it before the runtime has anything else to do.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let opened = open::open(&config.dir, config.clock.now())?;
-        let writer = writer::Writer::start(opened.connection, config.report.clone());
-        let reader = reader::Reader::start(opened.readers, writer.decided());
-        let syncer = Arc::new(syncer::Syncer::start(opened.wal, opened.checkpointer, &writer, &config));
+        let thread = |source| OpenError::Io { path: config.dir.clone(), source };
+        let (committed, woken) = std::sync::mpsc::sync_channel(1);
+        let writer = writer::Writer::start(opened.connection, config.report.clone(), committed);
+        let reader = reader::Reader::start(opened.readers, writer.decided(), &config.clock)
+            .map_err(|source| OpenError::Sqlite { file: config.dir.join(open::FILE), source })?;
+        let syncer = Arc::new(syncer::Syncer::start(opened.wal, &writer, config.durability));
+        let retention = Arc::new(Mutex::new(Retention::default()));
+        let upkeep = upkeep::Upkeep {
+            connection: opened.upkeep,
+            writer: writer.clone(),
+            retention: Arc::clone(&retention),
+            clock: Arc::clone(&config.clock),
+            report: config.report.clone(),
+            runtime: tokio::runtime::Builder::new_current_thread().build().map_err(thread)?,
+        };
+        upkeep.start(woken);
         let traces = sequence::Sequence::new("trace_ids", opened.trace_ids, writer.clone(), Arc::clone(&syncer));
         let deliveries = sequence::Sequence::new("deliveries", opened.deliveries, writer.clone(), Arc::clone(&syncer));
-        let queue = queue::Queue::new(writer.clone(), reader.clone(), deliveries, config.clock);
+        let revisions = sequence::Sequence::new("revisions", opened.revisions, writer.clone(), Arc::clone(&syncer));
+        let state = state::SqliteState {
+            writer: writer.clone(),
+            reader: reader.clone(),
+            clock: Arc::clone(&config.clock),
+            revisions,
+            special: Arc::new(opened.special),
+        };
+        let queue = queue::Queue::new(writer.clone(), reader.clone(), deliveries, config.clock, opened.paused);
         let trace_ids = TraceIds::new(opened.trace_key);
-        let inner = Inner { writer, reader, syncer, queue, trace_ids, traces, _owner: opened.owner };
+        let inner = Inner { writer, reader, syncer, queue, state, trace_ids, traces, retention, _owner: opened.owner };
         Ok(Self { inner: Arc::new(inner) })
     }
 
     /// `ctx.state`.
     pub fn state(&self) -> Arc<dyn State> {
-        Arc::new(state::SqliteState { writer: self.inner.writer.clone(), reader: self.inner.reader.clone() })
+        Arc::new(self.inner.state.clone())
     }
 
     /// `ctx.streams`.
     pub fn streams(&self) -> Arc<dyn Streams> {
-        Arc::new(streams::SqliteStreams { writer: self.inner.writer.clone(), reader: self.inner.reader.clone() })
+        Arc::new(streams::SqliteStreams {
+            writer: self.inner.writer.clone(),
+            reader: self.inner.reader.clone(),
+            special: Arc::clone(&self.inner.state.special),
+        })
     }
 
     /// Events.
@@ -98,7 +134,7 @@ impl Store {
 
     /// Cron ticks.
     pub fn cron(&self) -> Arc<dyn CronLock> {
-        Arc::new(cron::SqliteCron { writer: self.inner.writer.clone() })
+        Arc::new(cron::SqliteCron { writer: self.inner.writer.clone(), reader: self.inner.reader.clone() })
     }
 
     /// Commits and syncs.
@@ -109,6 +145,11 @@ impl Store {
     /// Changes whether boundaries of P1 wait for the disk.
     pub fn set_durability(&self, durability: Durability) {
         self.inner.syncer.set_durability(durability);
+    }
+
+    /// Changes how long what is finished is kept.
+    pub fn set_retention(&self, retention: Retention) {
+        *self.inner.retention.lock() = retention;
     }
 
     /// Waits until the disk fails for good, and says how: what is on it is unknown then, and the engine must stop.

@@ -6,16 +6,21 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use motia_core::Timestamp;
+use motia_core::{StepName, Timestamp};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::sequence::BLOCK;
+use crate::state::Special;
 
 /// `PRAGMA application_id`: "Mota".
 const APPLICATION_ID: u32 = 0x4d6f_7461;
+/// How the schema came to be: a version each. A new file goes through all of them too, so that it is the same as an old one.
+const VERSIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// `PRAGMA user_version`: grows with the schema.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = VERSIONS.len() as u32;
 const READERS: usize = 2;
+/// The store's file in its folder.
+pub(crate) const FILE: &str = "motia.db";
 
 /// Why the store cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +43,12 @@ pub enum OpenError {
         /// What was found instead.
         found: String,
     },
+    /// There is nothing there.
+    #[error("there is no store at {file}: no engine ever ran with this folder")]
+    NoStore {
+        /// Where it would be.
+        file: PathBuf,
+    },
     /// The file was written by a newer version.
     #[error("{file} has schema version {found}, but this version of motia reads up to {known}; use the newer motia")]
     Newer {
@@ -49,7 +60,7 @@ pub enum OpenError {
         known: u32,
     },
     /// The folder or a file in it cannot be used.
-    #[error("cannot use {path}")]
+    #[error("cannot use {path}: it must be a folder that this user may write to; --motia-dir names another one")]
     Io {
         /// Which.
         path: PathBuf,
@@ -77,13 +88,16 @@ pub(crate) struct Opened {
     pub(crate) owner: OwnerLock,
     pub(crate) connection: Connection,
     pub(crate) readers: Vec<Connection>,
-    pub(crate) checkpointer: Connection,
+    pub(crate) upkeep: Connection,
     /// The WAL, to sync it.
     pub(crate) wal: File,
     pub(crate) trace_key: [u8; 16],
     /// First numbers of blocks that are reserved and on disk.
     pub(crate) trace_ids: u64,
     pub(crate) deliveries: u64,
+    pub(crate) revisions: u64,
+    pub(crate) paused: Vec<StepName>,
+    pub(crate) special: Special,
 }
 
 pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
@@ -92,10 +106,9 @@ pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
         move |source| OpenError::Io { path, source }
     };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(io_error(dir))?;
-    // A folder that the original left behind is open to all.
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(io_error(dir))?;
+    close_to_others(dir).map_err(io_error(dir))?;
     let owner = own(dir)?;
-    let file = dir.join("motia.db");
+    let file = dir.join(FILE);
     let new = look(&file)?;
     let sqlite = |source| OpenError::Sqlite { file: file.clone(), source };
 
@@ -104,9 +117,7 @@ pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
         OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(io_error(&file))?;
     }
     let connection = connect(&file, false).map_err(sqlite)?;
-    if new {
-        create(&connection, now).map_err(sqlite)?;
-    }
+    if new { create(&connection, now) } else { migrate(&connection) }.map_err(sqlite)?;
     connection
         .execute_batch(
             "UPDATE ticks SET outcome = 'interrupted', reason = 'the engine ended while it ran' WHERE outcome = 'running'",
@@ -114,14 +125,28 @@ pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
         .map_err(sqlite)?;
     let trace_ids = reserve(&connection, "trace_ids").map_err(sqlite)?;
     let deliveries = reserve(&connection, "deliveries").map_err(sqlite)?;
+    let revisions = reserve(&connection, "revisions").map_err(sqlite)?;
+    let paused = paused(&connection).map_err(sqlite)?;
+    let special = Special::look(&connection).map_err(sqlite)?;
     let trace_key =
         connection.query_row("SELECT value FROM meta WHERE key = 'trace_key'", [], |row| row.get(0)).map_err(sqlite)?;
     let wal_path = dir.join("motia.db-wal");
     let wal = File::open(&wal_path).map_err(io_error(&wal_path))?;
     wal.sync_data().map_err(io_error(&wal_path))?;
     let readers = (0..READERS).map(|_| connect(&file, true)).collect::<Result<_, _>>().map_err(sqlite)?;
-    let checkpointer = connect(&file, false).map_err(sqlite)?;
-    Ok(Opened { owner, connection, readers, checkpointer, wal, trace_key, trace_ids, deliveries })
+    let upkeep = connect(&file, false).map_err(sqlite)?;
+    Ok(Opened { owner, connection, readers, upkeep, wal, trace_key, trace_ids, deliveries, revisions, paused, special })
+}
+
+/// A folder that the original left behind is open to all. One that somebody else owns (a volume, say) is theirs to close.
+fn close_to_others(dir: &Path) -> io::Result<()> {
+    if fs::metadata(dir)?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    match fs::set_permissions(dir, fs::Permissions::from_mode(0o700)) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        outcome => outcome,
+    }
 }
 
 fn own(dir: &Path) -> Result<OwnerLock, OpenError> {
@@ -151,7 +176,7 @@ fn own(dir: &Path) -> Result<OwnerLock, OpenError> {
 }
 
 /// Looks at the file before SQLite does: a foreign or damaged file is never touched. Answers whether it is to be made.
-fn look(file: &Path) -> Result<bool, OpenError> {
+pub(crate) fn look(file: &Path) -> Result<bool, OpenError> {
     let mut header = Vec::new();
     match File::open(file) {
         Ok(open) => {
@@ -191,7 +216,8 @@ fn connect(file: &Path, read_only: bool) -> Result<Connection, rusqlite::Error> 
             "PRAGMA auto_vacuum = INCREMENTAL;
              PRAGMA journal_mode = WAL;
              PRAGMA synchronous = NORMAL;
-             PRAGMA wal_autocheckpoint = 0;",
+             PRAGMA wal_autocheckpoint = 0;
+             PRAGMA journal_size_limit = 67108864;",
         )?;
     }
     Ok(connection)
@@ -200,14 +226,32 @@ fn connect(file: &Path, read_only: bool) -> Result<Connection, rusqlite::Error> 
 /// Makes the schema, in one transaction with the marks by which the next start knows the file.
 fn create(connection: &Connection, now: Timestamp) -> Result<(), rusqlite::Error> {
     connection.execute_batch(&format!(
-        "BEGIN; {schema}
-         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION};
+        "BEGIN; {first}
+         PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;
          INSERT INTO meta VALUES ('trace_key', randomblob(16)), ('trace_ids', 0), ('deliveries', 1),
              ('created', {now});
-         COMMIT; PRAGMA wal_checkpoint(TRUNCATE);",
-        schema = include_str!("schema.sql"),
+         COMMIT;",
+        first = VERSIONS[0],
         now = now.as_millis(),
-    ))
+    ))?;
+    migrate(connection)?;
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")
+}
+
+/// Brings the schema up to date, each version in one transaction.
+fn migrate(connection: &Connection) -> Result<(), rusqlite::Error> {
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    for (known, sql) in (1..).zip(VERSIONS).skip(version as usize) {
+        connection
+            .execute_batch(&format!("BEGIN; {sql} PRAGMA user_version = {known}; COMMIT;"))
+            .inspect_err(|_| drop(connection.execute_batch("ROLLBACK")))?;
+    }
+    Ok(())
+}
+
+/// The steps that are paused.
+fn paused(connection: &Connection) -> Result<Vec<StepName>, rusqlite::Error> {
+    connection.prepare("SELECT step FROM paused")?.query_map([], |row| Ok(row.get::<_, String>(0)?.into()))?.collect()
 }
 
 /// Reserves the next block of a sequence; answers with its first number.

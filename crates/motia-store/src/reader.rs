@@ -1,9 +1,12 @@
 //! A few threads that read. A read may ask to see a write that is not committed yet: it waits for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
+use motia_core::Clock;
 use motia_ports::{Error, Mark, Pending};
 use parking_lot::Mutex;
 use rusqlite::Connection;
@@ -13,6 +16,20 @@ use crate::writer::failed;
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
+/// How long a read may take: while one runs, the WAL cannot start over, and grows with every write.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Steps of SQLite's machine between two looks at the clock: well below a millisecond.
+const STEPS: i32 = 10_000;
+
+/// Makes the connection give up what it reads once the time is past that the answer holds, in milliseconds.
+fn end_in_time(connection: &mut Connection, clock: &Arc<dyn Clock>) -> Result<Arc<AtomicU64>, rusqlite::Error> {
+    let until = Arc::new(AtomicU64::new(u64::MAX));
+    let (end, clock) = (Arc::clone(&until), Arc::clone(clock));
+    let late = move || clock.elapsed().as_millis() > u128::from(end.load(Ordering::Relaxed));
+    connection.progress_handler(STEPS, Some(late))?;
+    Ok(until)
+}
+
 /// A handle on the reading threads.
 #[derive(Clone)]
 pub(crate) struct Reader {
@@ -21,11 +38,16 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn start(connections: Vec<Connection>, decided: watch::Receiver<u64>) -> Self {
+    pub(crate) fn start(
+        connections: Vec<Connection>,
+        decided: watch::Receiver<u64>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, rusqlite::Error> {
         let (jobs, inbox) = mpsc::channel::<Job>();
         let inbox = Arc::new(Mutex::new(inbox));
-        for connection in connections {
-            let inbox = Arc::clone(&inbox);
+        for mut connection in connections {
+            let (inbox, clock) = (Arc::clone(&inbox), Arc::clone(clock));
+            let until = end_in_time(&mut connection, &clock)?;
             thread::Builder::new()
                 .name("store-reader".into())
                 .spawn(move || {
@@ -33,14 +55,18 @@ impl Reader {
                         // One thread waits in `recv` with the lock, the others wait for the lock.
                         let job = inbox.lock().recv();
                         match job {
-                            Ok(job) => job(&connection),
+                            Ok(job) => {
+                                let end = (clock.elapsed() + LONGEST).as_millis();
+                                until.store(u64::try_from(end).unwrap_or(u64::MAX), Ordering::Relaxed);
+                                job(&connection);
+                            }
                             Err(_) => return,
                         }
                     }
                 })
                 .expect("the system can start a thread");
         }
-        Self { jobs, decided }
+        Ok(Self { jobs, decided })
     }
 
     /// Reads once everything up to `after` is committed.

@@ -34,10 +34,15 @@ impl Sequence {
 
     /// The next number.
     pub(crate) fn next(&self) -> u64 {
+        self.take(1)
+    }
+
+    /// The first of the next `count` numbers.
+    pub(crate) fn take(&self, count: u64) -> u64 {
         let shared = &*self.shared;
-        let number = shared.next.fetch_add(1, Ordering::Relaxed);
+        let number = shared.next.fetch_add(count, Ordering::Relaxed);
         let ask_at = shared.ask_at.load(Ordering::Relaxed);
-        if number >= ask_at
+        if number + count > ask_at
             && shared.ask_at.compare_exchange(ask_at, ask_at + BLOCK, Ordering::Relaxed, Ordering::Relaxed).is_ok()
         {
             let (key, end) = (shared.key, ask_at + BLOCK / 2 + BLOCK);
@@ -49,7 +54,7 @@ impl Sequence {
                         .execute("UPDATE meta SET value = ?2 WHERE key = ?1", (key, end.cast_signed()))
                         .map(|_| ())
                 },
-                move |()| syncer.nudge(),
+                move |_, ()| syncer.nudge(),
             ));
         }
         number

@@ -1,23 +1,15 @@
-//! Surviving a power cut: one fdatasync of the WAL covers every commit before it. And checkpoints, away from the writer.
+//! Surviving a power cut: one fdatasync of the WAL covers every commit before it.
 
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
 
 use motia_core::project::Durability;
-use motia_core::record::Level;
 use motia_ports::{Error, Journal, Mark, Pending};
-use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::writer::Writer;
-use crate::{Config, Reporter};
-
-/// A larger WAL is started over from its beginning: overwriting is faster than appending, and the file stops growing.
-const WAL_TARGET_PAGES: i64 = (64 << 20) / 4096;
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 
 /// How far the disk is, or why it will get no further.
 type Progress = Result<u64, String>;
@@ -32,24 +24,17 @@ pub(crate) struct Syncer {
 }
 
 impl Syncer {
-    pub(crate) fn start(wal: File, checkpointer: Connection, writer: &Writer, config: &Config) -> Self {
+    pub(crate) fn start(wal: File, writer: &Writer, durability: Durability) -> Self {
         let (synced, watch) = watch::channel(Ok(0));
         let decided = writer.decided();
         let source = decided.clone();
-        let report = config.report.clone();
-        // Stops by itself when the writer is gone.
-        let life = decided.clone();
-        thread::Builder::new()
-            .name("store-checkpoint".into())
-            .spawn(move || checkpoint(&checkpointer, &life, &report))
-            .expect("the system can start a thread");
         // One place is enough: whoever finds it taken is covered by the sync that will start after them.
         let (wake, woken) = mpsc::sync_channel(1);
         thread::Builder::new()
             .name("store-sync".into())
             .spawn(move || run(&wal, &woken, &source, &synced))
             .expect("the system can start a thread");
-        let durable = AtomicBool::new(config.durability == Durability::Fsync);
+        let durable = AtomicBool::new(durability == Durability::Fsync);
         Self { wake, durable, decided, synced: watch }
     }
 
@@ -119,31 +104,4 @@ impl Journal for Syncer {
             }
         })
     }
-}
-
-fn checkpoint(connection: &Connection, writer: &watch::Receiver<u64>, report: &Reporter) {
-    let mut failing = false;
-    loop {
-        thread::sleep(CHECKPOINT_EVERY);
-        if writer.has_changed().is_err() {
-            return;
-        }
-        let outcome = run_checkpoint(connection, "PASSIVE")
-            .and_then(|pages| if pages > WAL_TARGET_PAGES { run_checkpoint(connection, "RESTART") } else { Ok(pages) });
-        match outcome {
-            Ok(_) => failing = false,
-            // A reader or a writer is in the way: the next round may be luckier.
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) => {}
-            Err(error) if !failing => {
-                failing = true;
-                report(Level::Error, format!("a checkpoint of motia.db failed, its WAL file will grow: {error}"));
-            }
-            Err(_) => {}
-        }
-    }
-}
-
-/// Runs a checkpoint; answers with the pages in the WAL.
-fn run_checkpoint(connection: &Connection, mode: &str) -> Result<i64, rusqlite::Error> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
 }

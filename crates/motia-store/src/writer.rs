@@ -16,8 +16,8 @@ use crate::Reporter;
 /// Most operations in one transaction: bounds how long the first of them waits.
 const BATCH: usize = 1024;
 
-/// Tells an operation's waiter how the commit went.
-type Finish = Box<dyn FnOnce(Result<(), Error>) + Send>;
+/// Tells an operation's waiter how the commit went. After a commit it may read what is there now.
+type Finish = Box<dyn FnOnce(&Connection, Result<(), Error>) + Send>;
 /// Runs an operation inside the open transaction; without one, the operation is given up and only its waiter is to be told.
 type Act = Box<dyn FnOnce(Option<&Connection>) -> Finish + Send>;
 
@@ -40,12 +40,13 @@ struct Inbox {
 }
 
 impl Writer {
-    pub(crate) fn start(connection: Connection, report: Reporter) -> Self {
+    /// `committed` is told, if it listens, that there was a commit.
+    pub(crate) fn start(connection: Connection, report: Reporter, committed: mpsc::SyncSender<()>) -> Self {
         let (jobs, inbox) = mpsc::channel();
         let (decided, watch) = watch::channel(0);
         thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || run(&connection, &inbox, &decided, &report))
+            .spawn(move || run(&connection, &inbox, &decided, &report, &committed))
             .expect("the system can start a thread");
         Self { inbox: Arc::new(Mutex::new(Inbox { last: 0, jobs: Some(jobs) })), decided: watch }
     }
@@ -65,33 +66,33 @@ impl Writer {
         &self,
         act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
     ) -> Write<T> {
-        self.submit_then(act, |_| {})
+        self.submit_then(act, |_, _| {})
     }
 
     /// Hands in an operation of several statements: all of them, or none.
     pub(crate) fn submit_atomic<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
-        then: impl FnOnce(&T) + Send + 'static,
+        then: impl FnOnce(&Connection, &T) + Send + 'static,
     ) -> Write<T> {
         self.submit_then(move |connection| in_savepoint(connection, act), then)
     }
 
     /// Hands in an operation. `then` runs on the writer thread once it is committed, before its waiter is told, in the order of
-    /// the operations: what is kept in memory about the store changes there.
+    /// the operations: what is kept in memory about the store changes there, and may be read from it.
     pub(crate) fn submit_then<T: Send + 'static>(
         &self,
         act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error> + Send + 'static,
-        then: impl FnOnce(&T) + Send + 'static,
+        then: impl FnOnce(&Connection, &T) + Send + 'static,
     ) -> Write<T> {
         let (tell, told) = oneshot::channel();
         let act: Act = Box::new(move |connection| {
             let outcome =
                 connection.map_or(Err(Error::Closed), |connection| act(connection).map_err(|error| failed(&error)));
-            Box::new(move |commit| {
+            Box::new(move |connection, commit| {
                 let outcome = commit.and(outcome);
                 if let Ok(value) = &outcome {
-                    then(value);
+                    then(connection, value);
                 }
                 // Nobody may be waiting any more.
                 let _ = tell.send(outcome);
@@ -111,7 +112,13 @@ impl Writer {
     }
 }
 
-fn run(connection: &Connection, inbox: &mpsc::Receiver<Job>, decided: &watch::Sender<u64>, report: &Reporter) {
+fn run(
+    connection: &Connection,
+    inbox: &mpsc::Receiver<Job>,
+    decided: &watch::Sender<u64>,
+    report: &Reporter,
+    committed: &mpsc::SyncSender<()>,
+) {
     let mut batch = VecDeque::with_capacity(BATCH);
     while let Ok(first) = inbox.recv() {
         batch.push_back(first);
@@ -126,6 +133,8 @@ fn run(connection: &Connection, inbox: &mpsc::Receiver<Job>, decided: &watch::Se
             decided.send_replace(last);
         };
         commit(connection, &mut batch, decided, report);
+        // Whoever has not taken the last one knows that there was something.
+        let _ = committed.try_send(());
     }
 }
 
@@ -139,7 +148,7 @@ fn commit(connection: &Connection, batch: &mut VecDeque<Job>, decided: impl FnOn
                 return Err(Error::Failed("the transaction was rolled back; is the disk full?".into()));
             }
         }
-        connection.execute_batch("COMMIT").map_err(|error| failed(&error))
+        execute(connection, "COMMIT").map(|_| ()).map_err(|error| failed(&error))
     });
     if let Err(error) = &outcome {
         if !connection.is_autocommit() {
@@ -151,16 +160,25 @@ fn commit(connection: &Connection, batch: &mut VecDeque<Job>, decided: impl FnOn
     decided();
     // Operations that were not reached get the same error.
     finishes.extend(batch.drain(..).map(|job| (job.act)(None)));
+    // Many small reads in one transaction cost a fraction of as many transactions. Without it they work all the same.
+    let _ = execute(connection, "BEGIN");
     for finish in finishes {
-        finish(outcome.clone());
+        finish(connection, outcome.clone());
     }
+    if !connection.is_autocommit() {
+        let _ = execute(connection, "COMMIT");
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<usize, rusqlite::Error> {
+    connection.prepare_cached(sql)?.execute([])
 }
 
 /// Takes the write lock. Someone else's transaction (the sqlite3 shell) makes us wait, and say so.
 fn begin(connection: &Connection, report: &Reporter) -> Result<(), Error> {
     loop {
-        match connection.execute_batch("BEGIN IMMEDIATE") {
-            Ok(()) => return Ok(()),
+        match execute(connection, "BEGIN IMMEDIATE") {
+            Ok(_) => return Ok(()),
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => report(
                 Level::Warn,
                 "another program is writing to motia.db (a sqlite3 shell with an open transaction?): waiting for it"
@@ -175,13 +193,13 @@ fn in_savepoint<T>(
     connection: &Connection,
     act: impl FnOnce(&Connection) -> Result<T, rusqlite::Error>,
 ) -> Result<T, rusqlite::Error> {
-    connection.prepare_cached("SAVEPOINT operation")?.execute([])?;
+    execute(connection, "SAVEPOINT operation")?;
     let outcome = act(connection);
     if outcome.is_err() && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK TO operation")?.execute([])?;
+        execute(connection, "ROLLBACK TO operation")?;
     }
     if !connection.is_autocommit() {
-        connection.prepare_cached("RELEASE operation")?.execute([])?;
+        execute(connection, "RELEASE operation")?;
     }
     outcome
 }
@@ -190,6 +208,12 @@ fn in_savepoint<T>(
 pub(crate) fn failed(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => Error::Failed("the disk is full".into()),
+        Some(ErrorCode::OperationInterrupted) => {
+            Error::Failed("reading took longer than 5 s and was given up: read less at a time".into())
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Failed(format!(
+            "motia.db is damaged ({error}): stop the engine and restore a backup; what can be read of it, sqlite3's .recover saves"
+        )),
         Some(ErrorCode::TooBig) => Error::TooLarge { what: "a value", bytes: 0, limit: 1_000_000_000 },
         _ => Error::Failed(error.to_string()),
     }
@@ -206,7 +230,8 @@ mod tests {
         connection.execute_batch("CREATE TABLE t (n INTEGER)").expect("a table");
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
-        let writer = Writer::start(connection, Arc::new(move |_, text| heard.lock().push(text)));
+        let (committed, _told) = mpsc::sync_channel(1);
+        let writer = Writer::start(connection, Arc::new(move |_, text| heard.lock().push(text)), committed);
         let insert = |connection: &Connection| connection.execute("INSERT INTO t VALUES (1)", []);
 
         let failed = writer.submit(move |connection| {

@@ -46,12 +46,12 @@ async fn a_sync_covers_its_mark_and_the_store_survives_a_restart() {
     let dir = tempfile::tempdir().expect("a folder");
     let first_trace = {
         let store = open(dir.path()).expect("open");
-        let write = store.state().set("g".into(), "k".into(), "1".into());
+        let write = store.state().set("g".into(), "k".into(), "1".into(), None);
         // Not awaited: a sync waits for the commit itself.
         store.journal().sync(write.mark).await.expect("sync");
         let trace = store.traces().next();
         store.close().await.expect("close");
-        assert!(store.state().set("g".into(), "k".into(), "2".into()).done.await.is_err(), "closed is closed");
+        assert!(store.state().set("g".into(), "k".into(), "2".into(), None).done.await.is_err(), "closed is closed");
         trace
     };
     let store = open(dir.path()).expect("open again");

@@ -12,7 +12,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::*;
 use crate::frame::{CHUNK, Frame, MAX_INLINE_BODY, MORE, WINDOW, decode, encode};
 use crate::host::Origin;
-use crate::message::{Operation, OperationError, WorkerLog};
+use crate::message::WorkerLog;
+use crate::operation::{Operation, OperationError, StateOperation};
 
 /// Remembers what workers asked for, in order.
 #[derive(Default)]
@@ -36,8 +37,8 @@ impl Host for Remembering {
         };
         self.asked.lock().push(format!("{who} {operation:?} {}", body.len()));
         match operation {
-            Operation::StateGet(..) => async { Ok(Bytes::from_static(b"5")) }.boxed(),
-            Operation::StateGroup(..) => async { Ok(vec![b'x'; 3 << 20].into()) }.boxed(),
+            Operation::State(StateOperation::Get(..)) => async { Ok(Bytes::from_static(b"5")) }.boxed(),
+            Operation::State(StateOperation::Group(..)) => async { Ok(vec![b'x'; 3 << 20].into()) }.boxed(),
             _ => async {
                 tokio::task::yield_now().await;
                 Err(OperationError { code: "no", message: "not here".into() })

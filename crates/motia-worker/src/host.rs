@@ -7,7 +7,8 @@ use futures_util::future::BoxFuture;
 use motia_core::ids::Runtime;
 use motia_core::{SourcePath, TraceId};
 
-use crate::message::{Operation, OperationError, WorkerLog};
+use crate::message::WorkerLog;
+use crate::operation::{Operation, OperationError};
 
 /// Whose code asks or logs.
 #[derive(Debug)]

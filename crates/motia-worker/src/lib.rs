@@ -3,7 +3,8 @@
 //! | module | holds |
 //! |---|---|
 //! | [`frame`] | the codec of `sdk/protocol`: bytes to frames and back |
-//! | [`message`] | what frames mean: calls, results, operations, logs |
+//! | [`message`] | what frames mean: calls, results, logs |
+//! | [`operation`] | what handlers ask for |
 //! | [`host`] | what workers ask of the engine: operations, log lines |
 //! | [`connection`] | one worker's connection: calls in flight, chunked bodies, windows |
 //! | [`launcher`] | how a worker process starts, so that it ends with the engine |
@@ -21,6 +22,7 @@ pub mod launcher;
 pub mod loading;
 
 pub mod message;
+pub mod operation;
 pub mod pool;
 
 pub mod process;
@@ -31,6 +33,7 @@ pub use connection::{
 };
 pub use host::{Host, Origin};
 pub use loading::{Failure, Imported, LoadReport, Plan, PlannedFile};
-pub use message::{CallKind, Content, Operation, OperationError, RequestHead};
+pub use message::{CallKind, Content, RequestHead};
+pub use operation::{Operation, OperationError};
 pub use pool::{Loaded, Pool, PoolConfig, PoolSettings, Unavailable, WorkerHealth, WorkerState};
 pub use worker::{Class, Place};

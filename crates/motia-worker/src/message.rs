@@ -1,11 +1,11 @@
-//! What frames mean. The meta of each is a small JSON object; bodies stay bytes.
+//! What frames mean, but for operations. The meta of each is a small JSON object; bodies stay bytes.
 
 use std::collections::BTreeMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use motia_core::record::Level;
 use motia_core::trace::TraceParent;
-use motia_core::{GroupId, ItemKey, SourcePath, StreamName, Topic, TraceId};
+use motia_core::{SourcePath, Topic, TraceId};
 use serde::{Deserialize, Serialize};
 
 /// A file to import, as `LOAD` lists it.
@@ -244,96 +244,6 @@ impl std::fmt::Display for HandlerError {
     }
 }
 
-/// What a handler asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Emit an event; the body is its data.
-    Emit {
-        /// To which topic.
-        topic: Topic,
-        /// The ordering key.
-        group: Option<GroupId>,
-    },
-    /// Read a value.
-    StateGet(GroupId, ItemKey),
-    /// Store the body.
-    StateSet(GroupId, ItemKey),
-    /// Remove a value.
-    StateDelete(GroupId, ItemKey),
-    /// Read a group.
-    StateGroup(GroupId),
-    /// Remove a group.
-    StateClear(GroupId),
-    /// Read an item.
-    StreamGet(StreamName, GroupId, ItemKey),
-    /// Store the body as an item.
-    StreamSet(StreamName, GroupId, ItemKey),
-    /// Remove an item.
-    StreamDelete(StreamName, GroupId, ItemKey),
-    /// Read a group of items.
-    StreamGroup(StreamName, GroupId),
-    /// Send the body to whoever watches.
-    StreamSend(StreamName, GroupId, Option<ItemKey>),
-    /// Wait until what the call wrote is on disk.
-    Sync,
-}
-
-/// Why an operation was refused, as its promise rejects with it.
-#[derive(Clone, Debug, Serialize, PartialEq, Eq)]
-pub struct OperationError {
-    /// A stable name.
-    pub code: &'static str,
-    /// What happened and what to do.
-    pub message: String,
-}
-
-/// The meta of an `OP`.
-#[derive(Deserialize)]
-pub(crate) struct OperationMeta {
-    op: String,
-    pub(crate) call: Option<u32>,
-    pub(crate) trace: Option<TraceId>,
-    pub(crate) step: Option<SourcePath>,
-    topic: Option<Topic>,
-    group: Option<GroupId>,
-    key: Option<ItemKey>,
-    stream: Option<StreamName>,
-    id: Option<ItemKey>,
-}
-
-impl OperationMeta {
-    /// The operation, or which member is missing.
-    pub(crate) fn operation(self) -> Result<Operation, OperationError> {
-        let op = self.op;
-        let missing =
-            |member: &'static str| OperationError { code: "bad-operation", message: format!("{op} needs '{member}'") };
-        let group = || self.group.clone().ok_or_else(|| missing("group"));
-        let key = || self.key.clone().ok_or_else(|| missing("key"));
-        let stream = || self.stream.clone().ok_or_else(|| missing("stream"));
-        let id = || self.id.clone().ok_or_else(|| missing("id"));
-        Ok(match op.as_str() {
-            "emit" => Operation::Emit { topic: self.topic.clone().ok_or_else(|| missing("topic"))?, group: self.group },
-            "state.get" => Operation::StateGet(group()?, key()?),
-            "state.set" => Operation::StateSet(group()?, key()?),
-            "state.delete" => Operation::StateDelete(group()?, key()?),
-            "state.getGroup" => Operation::StateGroup(group()?),
-            "state.clear" => Operation::StateClear(group()?),
-            "stream.get" => Operation::StreamGet(stream()?, group()?, id()?),
-            "stream.set" => Operation::StreamSet(stream()?, group()?, id()?),
-            "stream.delete" => Operation::StreamDelete(stream()?, group()?, id()?),
-            "stream.getGroup" => Operation::StreamGroup(stream()?, group()?),
-            "stream.send" => Operation::StreamSend(stream()?, group()?, self.id),
-            "sync" => Operation::Sync,
-            _ => {
-                return Err(OperationError {
-                    code: "unknown-operation",
-                    message: format!("this engine does not know the operation '{op}'"),
-                });
-            }
-        })
-    }
-}
-
 /// The meta of a `LOG`.
 #[derive(Deserialize)]
 pub(crate) struct LogMeta {
@@ -411,20 +321,5 @@ mod tests {
         assert_eq!(api["query"]["q"][0], "1");
         assert_eq!((&api["content"], &api["split"]), (&"form".into(), &5.into()));
         assert!(api.get("params").is_none());
-    }
-
-    #[test]
-    fn operations_are_read_and_what_is_missing_is_named() {
-        let read = |text: &str| serde_json::from_str::<OperationMeta>(text).expect("JSON").operation();
-        assert_eq!(
-            read(r#"{"op":"emit","call":1,"topic":"t","group":"g"}"#),
-            Ok(Operation::Emit { topic: "t".into(), group: Some("g".into()) })
-        );
-        assert_eq!(
-            read(r#"{"op":"state.get","group":"g","key":"k"}"#),
-            Ok(Operation::StateGet("g".into(), "k".into()))
-        );
-        assert_eq!(read(r#"{"op":"state.get","group":"g"}"#).expect_err("refused").message, "state.get needs 'key'");
-        assert_eq!(read(r#"{"op":"state.fly"}"#).expect_err("refused").code, "unknown-operation");
     }
 }

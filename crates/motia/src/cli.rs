@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::manage::{Backup, Cron, Emit, Queue};
+
 /// The backend framework of Steps: APIs, background jobs, schedules, state and streams from one binary.
 #[derive(Debug, Parser)]
 #[command(name = "motia", version, disable_version_flag = true, disable_help_subcommand = true)]
@@ -26,6 +28,14 @@ pub(crate) enum Command {
     Start(Serve),
     /// Install the project's packages without those that come with this binary, and make npm scripts run it.
     Install(Install),
+    /// Emit an event to the project that runs in this folder.
+    Emit(Emit),
+    /// Look at queues and dead letters, and deliver those again.
+    Queue(Queue),
+    /// Look at schedules, and run one now.
+    Cron(Cron),
+    /// Copy the store, also while an engine runs.
+    Backup(Backup),
     /// Print the version.
     Version,
 }

@@ -10,6 +10,7 @@
 //! | `changes` | the files that change in `dev` |
 //! | `console` | start-up and reload lines |
 //! | `install` | `motia install` |
+//! | `manage` | commands for an engine that runs |
 //! | `packages` | the packages that editors and `tsc` find |
 //! | `descriptors` | how many files and connections may be open |
 //! | `sdk`, `node`, `dotenv` | what workers need |
@@ -22,6 +23,7 @@ mod console;
 mod descriptors;
 mod dotenv;
 mod install;
+mod manage;
 mod node;
 mod packages;
 mod project;
@@ -54,6 +56,10 @@ fn main() -> ExitCode {
         }
         Command::Start(options) => block_on(serve::run(options, Mode::Start, None)).map(|()| ExitCode::SUCCESS),
         Command::Install(options) => block_on(install::run(options)),
+        Command::Emit(options) => block_on(manage::emit(options)).map(|()| ExitCode::SUCCESS),
+        Command::Queue(options) => block_on(manage::queue(options)).map(|()| ExitCode::SUCCESS),
+        Command::Cron(options) => block_on(manage::cron(options)).map(|()| ExitCode::SUCCESS),
+        Command::Backup(options) => manage::backup(&options).map(|()| ExitCode::SUCCESS),
         Command::Version => {
             println!("motia {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)
@@ -69,9 +75,19 @@ fn main() -> ExitCode {
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("motia").build()?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        runtime.worker_threads(threads());
+    }
+    let runtime = runtime.enable_all().thread_name("motia").build()?;
     let outcome = runtime.block_on(work);
     // Threads that read or compile may still be at it; nothing waits for them.
     runtime.shutdown_background();
     outcome
+}
+
+/// One thread for two cores: the other core runs handlers. Threads that wake one another for each request, and take its worker's core for
+/// that, answer a fifth fewer of them (`bench/README.md`).
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }

@@ -293,6 +293,7 @@ impl Project {
         let Update { began, changed, broken, first } = update;
         let Assembled { settings, project, routes, lines, errors, warnings } = assembled;
         self.store.set_durability(settings.durability);
+        self.store.set_retention(settings.retention);
         let missing = missing_folders(&settings, &self.root);
         self.engine.set_settings(settings.clone());
         if let Err(error) = self.engine.apply(project).await {

@@ -24,6 +24,7 @@ export function createContext(call, Streams, log) {
     logger: createLogger((level, message, details) => log.send(level, message, details, 'logger', call)),
     state: createState(call),
     emit: (event, data) => emit(call, log, event, data),
+    events: { cancel: (event) => cancel(call, event) },
     streams: new Streams(call),
     sync: () => operate(call, 'sync'),
     [CALL]: call,
@@ -31,27 +32,66 @@ export function createContext(call, Streams, log) {
   return Object.defineProperty(context, 'signal', SIGNAL)
 }
 
-/** `emit({ topic, data, messageGroupId })`, and `emit(topic, data)` of the first versions. */
+/** `emit({ topic, data, messageGroupId, delay | at, priority, idempotencyKey })`, and `emit(topic, data)` of the first versions. */
 function emit(call, log, event, data) {
-  if (event === null || typeof event !== 'object') return operate(call, 'emit', { topic: event }, data)
-  const { topic, messageGroupId } = event
+  if (event === null || typeof event !== 'object') return emitted(call, { topic: event }, data)
+  const { topic, messageGroupId, delay, at, priority, idempotencyKey } = event
   if (topic === undefined) {
     // As the original: `{ type, data }` of its first versions, and misspelt members, lose the event and not the request.
     const message = 'emit was called without a topic, so nothing was emitted: emit({ topic, data })'
     log.send('warn', message, { members: Object.keys(event) }, 'worker', call)
-    return Promise.resolve()
+    return Promise.resolve(new Emitted(call, NOTHING))
   }
-  return operate(call, 'emit', messageGroupId == null ? { topic } : { topic, group: messageGroupId }, event.data)
+  const names = { topic }
+  if (messageGroupId != null) names.group = messageGroupId
+  if (idempotencyKey != null) names.once = idempotencyKey
+  // Most events have none of these.
+  if (delay == null && at == null && priority == null) return emitted(call, names, event.data)
+  return emitted(call, names, event.data, { delay: delay ?? undefined, at: timeOf(at), priority: priority ?? undefined })
 }
 
+const emitted = (call, names, data, more) =>
+  operate(call, 'emit', names, data, (event) => new Emitted(call, event ?? NOTHING), more)
+
+/** An event that was dropped: its topic is not in `emits`, or missing. */
+const NOTHING = { id: '' }
+
+const timeOf = (at) => (at instanceof Date ? at.getTime() : (at ?? undefined))
+
+/** What `emit` resolves with: the event, which can be taken back as long as it waits. */
+class Emitted {
+  #call
+
+  constructor(call, { id, repeated = false }) {
+    this.#call = call
+    this.id = id
+    this.repeated = repeated
+  }
+
+  cancel() {
+    return cancel(this.#call, this.id)
+  }
+}
+
+/** Whether anything of the event still waited, and does not any more. */
+const cancel = (call, event) => operate(call, 'cancel', { event }, undefined, (deliveries) => deliveries > 0)
+
 function createState(call) {
+  const ttlOf = (options) => (options?.ttl == null ? undefined : { ttl: options.ttl })
   return {
     get: (group, key) => operate(call, 'state.get', { group, key }),
     // There is no undefined in a store: a group would list a key without a value.
-    set: (group, key, value = null) => operate(call, 'state.set', { group, key }, value, () => value),
+    set: (group, key, value = null, options) =>
+      operate(call, 'state.set', { group, key }, value, () => value, ttlOf(options)),
     delete: (group, key) => operate(call, 'state.delete', { group, key }),
     getGroup: (group) => operate(call, 'state.getGroup', { group }),
     clear: (group) => operate(call, 'state.clear', { group }),
+    entry: (group, key) => operate(call, 'state.entry', { group, key }),
+    setIfRevision: (group, key, value = null, revision = null, options) =>
+      operate(call, 'state.setIf', { group, key }, value, undefined, { expected: revision ?? undefined, ...ttlOf(options) }),
+    update: (group, key, changes) => operate(call, 'state.update', { group, key }, changes),
+    listKeys: (group) => operate(call, 'state.listKeys', { group }),
+    listGroups: () => operate(call, 'state.listGroups'),
   }
 }
 

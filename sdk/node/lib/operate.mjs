@@ -9,14 +9,14 @@ export const ownerOf = (error) => (typeof error === 'object' && error !== null ?
 
 /**
  * Asks for `op` and resolves with what `read` makes of the reply. `names` are groups, keys, topics; `value` is the
- * JSON body. What cannot be sent (a name that is no text, data that is no JSON) rejects as a refused operation does.
+ * JSON body; `more` are members that the engine reads as they are. What cannot be sent (a name that is no text, data that is no JSON) rejects as a refused operation does.
  *
  * An async function, so that the error is made where V8 still knows who awaits it: its stack names the user's line at
  * no cost for the operations that succeed. (Taking the stack of every operation would cost more than the operation.)
  */
-export async function operate(call, op, names, value, read) {
+export async function operate(call, op, names, value, read, more) {
   try {
-    const { error, result } = await ask(call, metaOf(call, op, names), bodyOf(op, value))
+    const { error, result } = await ask(call, metaOf(call, op, names, more), bodyOf(op, value))
     if (error !== undefined) throw new OperationError(error.message, error.code)
     return read === undefined ? result : read(result)
   } catch (error) {
@@ -41,7 +41,7 @@ const ask = (call, meta, body) =>
     call.operationSent()
   })
 
-function metaOf(call, op, names) {
+function metaOf(call, op, names, more) {
   const meta = { op, call: call.id }
   // Its call is history: a promise or a timer that was left behind asks.
   if (call.over) {
@@ -49,7 +49,7 @@ function metaOf(call, op, names) {
     meta.step = call.step.source
   }
   for (const name in names) meta[name] = nameText(op, name, names[name])
-  return meta
+  return more === undefined ? meta : Object.assign(meta, more)
 }
 
 /** Numbers are common ids and become text. Anything else is a mistake that would end up as a key "[object Object]". */

@@ -98,7 +98,10 @@ function streamResult(status, headers, source) {
   return typedByFirstChunk(status, headers, source)
 }
 
-const streamed = (status, type, headers, stream) => ({ meta: metaText({ status, type, headers, stream: true }), stream })
+const streamed = (status, type, headers, stream) => ({
+  meta: metaText({ status, type, headers, stream: true }),
+  stream,
+})
 
 async function typedByFirstChunk(status, headers, source) {
   const first = await source.next()

@@ -98,6 +98,7 @@ export function chunkBytes(chunk) {
   if (bytes !== undefined) return bytes
   throw new TypeError(
     `the response's stream yielded ${nameOf(chunk)}; a chunk is a string or bytes. ` +
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is what to write
       'For data, yield JSON.stringify(data) and a line feed; for server-sent events, `data: ${JSON.stringify(data)}\\n\\n`',
   )
 }

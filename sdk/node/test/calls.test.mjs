@@ -182,12 +182,24 @@ test('ctx has its members as its own, and they can be taken apart', async () => 
     'logger',
     'state',
     'emit',
+    'events',
     'streams',
     'sync',
     'signal',
   ])
-  assert.equal(body.copied, 9)
-  assert.deepEqual(body.state, ['get', 'set', 'delete', 'getGroup', 'clear'])
+  assert.equal(body.copied, 10)
+  assert.deepEqual(body.state, [
+    'get',
+    'set',
+    'delete',
+    'getGroup',
+    'clear',
+    'entry',
+    'setIfRevision',
+    'update',
+    'listKeys',
+    'listGroups',
+  ])
   assert.deepEqual(body.logger, ['debug', 'info', 'warn', 'error', 'log', 'child', 'addListener'])
   assert.deepEqual([body.known, body.unknown], [true, true])
   assert.deepEqual(body.chat, ['get', 'set', 'delete', 'getGroup', 'send'])

@@ -32,8 +32,8 @@ async function run(code, onOp) {
 
 test('emit: in both forms, with and without a group', async () => {
   assert.deepEqual(await run(`return emit({ topic: 'a', data: { n: undefined, m: 1 } })`), {
-    result: undefined,
-    none: true,
+    result: { id: '', repeated: false },
+    none: false,
     error: undefined,
     op: { op: 'emit', topic: 'a', value: { m: 1 } },
   })
@@ -55,6 +55,51 @@ test('emit: in both forms, with and without a group', async () => {
     topic: 'e',
     value: undefined,
   })
+})
+
+test('emit: when, how urgent, how often', async () => {
+  const emit = async (more) => (await run(`await emit({ topic: 't', ${more} })`)).op
+  const plain = { op: 'emit', topic: 't', value: undefined }
+  assert.deepEqual(await emit(`delay: '15m', priority: 5`), { ...plain, delay: '15m', priority: 5 })
+  assert.deepEqual(await emit(`at: new Date(1000)`), { ...plain, at: 1000 })
+  assert.deepEqual(await emit(`at: '2026-11-25T09:00:00Z'`), { ...plain, at: '2026-11-25T09:00:00Z' })
+  assert.deepEqual(await emit(`delay: 0, at: null, priority: null`), { ...plain, delay: 0 })
+  assert.deepEqual(await emit(`idempotencyKey: 5`), { ...plain, once: '5' })
+})
+
+test('emit resolves with the event, which can be taken back', async () => {
+  const answers = { emit: { id: '7-1', repeated: true }, cancel: 1 }
+  const onOp = ({ op }) => answers[op]
+  const { result, op } = await run(
+    `const event = await emit({ topic: 't' }); return [event, await event.cancel(), await ctx.events.cancel('8-1')]`,
+    onOp,
+  )
+  assert.deepEqual(result, [{ id: '7-1', repeated: true }, true, true])
+  assert.deepEqual(op, { op: 'cancel', event: '8-1', value: undefined })
+  answers.cancel = 0
+  assert.equal((await run(`return ctx.events.cancel('8-1')`, onOp)).result, false)
+})
+
+test('state: lifetimes, revisions, updates, lists', async () => {
+  const at = { group: 'g', key: 'k' }
+  const op = async (code) => (await run(`await state.${code}`)).op
+  assert.deepEqual(await op(`set('g', 'k', 1, { ttl: '1m' })`), { op: 'state.set', ...at, ttl: '1m', value: 1 })
+  assert.deepEqual(await op(`entry('g', 'k')`), { op: 'state.entry', ...at, value: undefined })
+  assert.deepEqual(await op(`setIfRevision('g', 'k', 2, 7)`), { op: 'state.setIf', ...at, expected: 7, value: 2 })
+  assert.deepEqual(await op(`setIfRevision('g', 'k', 2, null, { ttl: 5 })`), {
+    op: 'state.setIf',
+    ...at,
+    ttl: 5,
+    value: 2,
+  })
+  const changes = `[{ type: 'increment', path: 'n' }]`
+  assert.deepEqual(await op(`update('g', 'k', ${changes})`), {
+    op: 'state.update',
+    ...at,
+    value: [{ type: 'increment', path: 'n' }],
+  })
+  assert.deepEqual(await op(`listKeys('g')`), { op: 'state.listKeys', group: 'g', value: undefined })
+  assert.deepEqual(await op(`listGroups()`), { op: 'state.listGroups', value: undefined })
 })
 
 test('state: get, set, delete, getGroup, clear', async () => {

@@ -9,14 +9,19 @@ const streaming = (body, headers = '') =>
 
 const FILES = {
   'text.mjs': streaming(`async function* () { yield 'grü'; await wait(1); yield ''; yield 'ße' }()`),
-  'bytes.mjs': streaming(`async function* () { yield new Uint8Array([1]); yield new Uint16Array([2]); yield new ArrayBuffer(1) }()`),
+  'bytes.mjs': streaming(
+    `async function* () { yield new Uint8Array([1]); yield new Uint16Array([2]); yield new ArrayBuffer(1) }()`,
+  ),
   'web.mjs': streaming(`new ReadableStream({ start(c) { c.enqueue('a'); c.enqueue('b'); c.close() } })`),
   'node.mjs': `import { Readable } from 'node:stream'\n` + streaming(`Readable.from(['a', 'b'])`),
   'missing.mjs': `import { createReadStream } from 'node:fs'\n` + streaming(`createReadStream('/not/there')`),
   'empty.mjs': streaming('async function* () {}()'),
   'object.mjs': streaming('async function* () { yield { a: 1 } }()'),
   'late-object.mjs': streaming(`async function* () { yield 'a'; yield { a: 1 } }()`),
-  'throws.mjs': streaming(`async function* () { yield 'a'; throw new TypeError('boom') }()`, `'Content-Type': 'text/plain'`),
+  'throws.mjs': streaming(
+    `async function* () { yield 'a'; throw new TypeError('boom') }()`,
+    `'Content-Type': 'text/plain'`,
+  ),
   'writes.mjs': streaming(`async function* () {
     yield 'a'
     await ctx.state.set('g', 'k', 1)
@@ -24,16 +29,27 @@ const FILES = {
     ctx.state.set('g', 'k', 2)
   }()`),
   'loses.mjs': streaming(`async function* () { yield 'a'; ctx.emit({ topic: 't' }) }()`),
-  'endless.mjs': streaming(`async function* () {
+  'endless.mjs': streaming(
+    `async function* () {
     try {
       for (let n = 0; ; n++) { ctx.logger.info('pulled', { n }); yield 'x'.repeat(65536) }
     } finally {
       await ctx.state.set('g', 'over', ctx.signal.aborted)
     }
-  }()`, `'content-type': 'text/plain'`),
-  'waits.mjs': streaming(`new ReadableStream({ cancel() { ctx.logger.info('cancelled') } })`, `'content-type': 'text/plain'`),
-  'burst.mjs': streaming(`async function* () { for (let n = 0; n < 2000; n++) yield 'x' }()`, `'content-type': 'text/plain'`),
-  'response.mjs': wait + step(`async () => new Response(new ReadableStream({
+  }()`,
+    `'content-type': 'text/plain'`,
+  ),
+  'waits.mjs': streaming(
+    `new ReadableStream({ cancel() { ctx.logger.info('cancelled') } })`,
+    `'content-type': 'text/plain'`,
+  ),
+  'burst.mjs': streaming(
+    `async function* () { for (let n = 0; n < 2000; n++) yield 'x' }()`,
+    `'content-type': 'text/plain'`,
+  ),
+  'response.mjs':
+    wait +
+    step(`async () => new Response(new ReadableStream({
     async start(c) { c.enqueue(Buffer.from('a')); await wait(20); c.enqueue(Buffer.from('b')); c.close() } }))`),
   'at-once.mjs': step(`async () => Response.json({ a: 1 })`),
 }
@@ -101,7 +117,10 @@ test('operations belong to the call until its end, which waits for them', async 
   const ops = engine.ops.filter((op) => op.call === id)
   assert.deepEqual(
     ops.map(({ op, value, step }) => [op, value, step]),
-    [['state.set', 1, undefined], ['state.set', 2, undefined]],
+    [
+      ['state.set', 1, undefined],
+      ['state.set', 2, undefined],
+    ],
   )
   const last = engine.frames.findIndex((f) => f.kind === KIND.OP && f.id === ops[1].number)
   assert.ok(last >= 0 && last < engine.frames.indexOf(end))

@@ -91,7 +91,7 @@ fn odd_members_cost_only_themselves() {
         warnings,
         [
             "cors.methods: 'NO WAY' is not the name of a header or method and is left out",
-            "cors.maxAge: should be a number of seconds, 0 or more, but is the string \"long\"; the default holds",
+            "cors.maxAge: should be a number of seconds, 0 or more, or a text such as \"15m\", but is the string \"long\"; the default holds",
             "unknown member 'cors.preflightContinue' is ignored",
         ]
     );

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use motia_core::step::{QueueConfig, QueueKind};
 use motia_core::trace::TraceIds;
-use motia_core::{Clock, GroupId, SystemClock, Timestamp};
+use motia_core::{GroupId, Priority, Timestamp};
 
-use super::json;
+use super::{ODD, json, now};
 use crate::EventQueue;
-use crate::queue::{Delivery, Failure, NewEvent, Subscription};
+use crate::queue::{Delivery, DeliveryId, DeliveryState, Failure, NewEvent, Once, Subscription};
 
 fn subscription(step: &str, topics: &[&str], queue: QueueConfig) -> Subscription {
     Subscription {
@@ -28,11 +28,25 @@ fn event(topic: &str, group: Option<&str>, data: &str) -> NewEvent {
         group: group.map(GroupId::from),
         data: json(data),
         at: now(),
+        due: None,
+        priority: Priority::default(),
+        once: None,
     }
 }
 
-fn now() -> Timestamp {
-    SystemClock::default().now()
+fn in_a_moment() -> Timestamp {
+    now().plus(Duration::from_millis(400))
+}
+
+/// Emits an event; answers with the number of its deliveries.
+async fn emit(queue: &dyn EventQueue, event: NewEvent) -> usize {
+    queue.emit(event).done.await.expect("emit").deliveries
+}
+
+async fn finish(queue: &dyn EventQueue, deliveries: &[Delivery]) {
+    for delivery in deliveries {
+        queue.ack(delivery.id).done.await.expect("ack");
+    }
 }
 
 fn failure() -> Failure {
@@ -60,25 +74,30 @@ pub async fn queue(queue: &dyn EventQueue) {
     delays_and_retries(queue).await;
     fifo(queue).await;
     many(queue).await;
+    priorities(queue).await;
+    limited_groups(queue).await;
+    due_times(queue).await;
+    once(queue).await;
+    cancelled(queue).await;
+    dead_letters(queue).await;
+    paused(queue).await;
+    renamed(queue).await;
+    odd_names(queue).await;
 }
 
 async fn subscriptions(queue: &dyn EventQueue) {
     let [a, b] = ["sub-a", "sub-b"].map(|step| subscription(step, &["s"], QueueConfig::default()));
     let stored = queue.declare(vec![a.clone(), b.clone()], vec![]).await.expect("declare");
     assert_eq!(stored.len(), 2);
-    assert_eq!(queue.emit(event("s", None, "1")).done.await.expect("emit"), 2, "rule 2: one per subscription");
-    assert_eq!(
-        queue.emit(event("nobody", None, "1")).done.await.expect("emit"),
-        0,
-        "a topic without subscribers is fine"
-    );
+    assert_eq!(emit(queue, event("s", None, "1")).await, 2, "rule 2: one per subscription");
+    assert_eq!(emit(queue, event("nobody", None, "1")).await, 0, "a topic without subscribers is fine");
 
     let stored = queue.declare(vec![a.clone()], vec![b.source.clone()]).await.expect("declare");
     assert_eq!(stored.len(), 2, "rule 1: a broken file keeps its subscriptions");
-    assert_eq!(queue.emit(event("s", None, "2")).done.await.expect("emit"), 2);
+    assert_eq!(emit(queue, event("s", None, "2")).await, 2);
 
     queue.declare(vec![a.clone()], vec![]).await.expect("declare");
-    assert_eq!(queue.emit(event("s", None, "3")).done.await.expect("emit"), 1, "rule 1: a removed file has none");
+    assert_eq!(emit(queue, event("s", None, "3")).await, 1, "rule 1: a removed file has none");
 
     queue.declare(vec![a, b], vec![]).await.expect("declare");
     let waiting: Vec<_> = receive(queue, "sub-b", 10).await;
@@ -93,7 +112,7 @@ async fn fan_out_and_finish(queue: &dyn EventQueue) {
     queue.declare(steps.to_vec(), vec![]).await.expect("declare");
     let large = format!("\"{}\"", "x".repeat(1 << 20));
     for text in ["{\"n\":1}", "", large.as_str()] {
-        assert_eq!(queue.emit(event("fan", Some("g"), text)).done.await.expect("emit"), 2);
+        assert_eq!(emit(queue, event("fan", Some("g"), text)).await, 2);
     }
     let one = receive(queue, "one", 10).await;
     assert_eq!(one.iter().map(data).collect::<Vec<_>>(), ["{\"n\":1}", "", &large]);
@@ -126,7 +145,7 @@ async fn delays_and_retries(queue: &dyn EventQueue) {
     let steps = vec![subscription("slow", &["d"], slow), subscription("fast", &["d"], QueueConfig::default())];
     queue.declare(steps, vec![]).await.expect("declare");
     let emitted = now();
-    queue.emit(event("d", None, "1")).done.await.expect("emit");
+    emit(queue, event("d", None, "1")).await;
     let fast = receive(queue, "fast", 10).await;
     nothing(queue, "slow", "rule 5: the delay has not passed").await;
     let slow = receive(queue, "slow", 10).await;
@@ -143,6 +162,7 @@ async fn delays_and_retries(queue: &dyn EventQueue) {
     nothing(queue, "fast", "rule 3: a dead letter is not received").await;
     let depths = queue.depths().await.expect("depths");
     assert_eq!((depths.len(), depths[0].waiting, depths[0].dead), (1, 0, 1), "rule 7: it is kept");
+    assert_eq!(queue.discard(vec![again[0].id]).done.await.expect("discard"), 1);
 }
 
 async fn fifo(queue: &dyn EventQueue) {
@@ -151,7 +171,7 @@ async fn fifo(queue: &dyn EventQueue) {
     for (group, text) in
         [(Some("a"), "a1"), (Some("a"), "a2"), (None, "n1"), (Some("b"), "b1"), (None, "n2"), (Some("a"), "a3")]
     {
-        queue.emit(event("f", group, &format!("\"{text}\""))).done.await.expect("emit");
+        emit(queue, event("f", group, &format!("\"{text}\""))).await;
     }
     let heads = receive(queue, "fifo", 10).await;
     assert_eq!(heads.iter().map(data).collect::<Vec<_>>(), ["\"a1\"", "\"n1\"", "\"b1\""], "rule 6: one of each group");
@@ -176,11 +196,34 @@ async fn fifo(queue: &dyn EventQueue) {
     for id in [heads[2].id, next[0].id, third[0].id] {
         queue.ack(id).done.await.expect("ack");
     }
+    queue.discard(vec![head[0].id]).done.await.expect("discard");
+
+    // What is due first comes first, whenever it was emitted; but not before one that failed.
+    emit(queue, NewEvent { due: Some(in_a_moment()), ..event("f", Some("c"), "\"c-late\"") }).await;
+    emit(queue, event("f", Some("c"), "\"c-now\"")).await;
+    let now_due = receive(queue, "fifo", 10).await;
+    assert_eq!(
+        now_due.iter().map(data).collect::<Vec<_>>(),
+        ["\"c-now\""],
+        "rule 6: the order is that of the due times"
+    );
+    queue.retry(now_due[0].id, failure(), in_a_moment()).done.await.expect("retry");
+    emit(queue, NewEvent { due: Some(Timestamp(1)), ..event("f", Some("c"), "\"c-long-due\"") }).await;
+    nothing(queue, "fifo", "rule 6: the one that failed blocks its group").await;
+    let again = receive(queue, "fifo", 10).await;
+    assert_eq!(data(&again[0]), "\"c-now\"");
+    finish(queue, &again).await;
+    let long_due = receive(queue, "fifo", 10).await;
+    assert_eq!(data(&long_due[0]), "\"c-long-due\"");
+    finish(queue, &long_due).await;
+    let late = receive(queue, "fifo", 10).await;
+    assert_eq!(data(&late[0]), "\"c-late\"");
+    finish(queue, &late).await;
 }
 
 /// More than any window in memory, in both kinds of queue: each is received once, and in order where order is promised.
 async fn many(queue: &dyn EventQueue) {
-    const MANY: usize = 5_000;
+    const MANY: usize = 2_500;
     let ordered = QueueConfig { kind: QueueKind::Fifo, ..QueueConfig::default() };
     let steps = vec![subscription("many", &["m"], QueueConfig::default()), subscription("ordered", &["m"], ordered)];
     queue.declare(steps, vec![]).await.expect("declare");
@@ -189,7 +232,7 @@ async fn many(queue: &dyn EventQueue) {
         writes.push(queue.emit(event("m", Some(&format!("g{}", n % 7)), &n.to_string())).done);
     }
     for write in writes {
-        assert_eq!(write.await.expect("emit"), 2);
+        assert_eq!(write.await.expect("emit").deliveries, 2);
     }
     let mut seen = HashSet::new();
     while seen.len() < MANY {
@@ -211,4 +254,239 @@ async fn many(queue: &dyn EventQueue) {
         }
     }
     assert!(last.iter().all(|n| n.is_some_and(|n| n >= MANY - 7)), "all of them came: {last:?}");
+}
+
+async fn priorities(queue: &dyn EventQueue) {
+    queue.declare(vec![subscription("prio", &["p"], QueueConfig::default())], vec![]).await.expect("declare");
+    for (text, priority) in [("1", 0), ("2", -5), ("3", 7), ("4", 0), ("5", 7)] {
+        let priority = Priority::new(priority).expect("in range");
+        emit(queue, NewEvent { priority, ..event("p", None, text) }).await;
+    }
+    let all = receive(queue, "prio", 4).await;
+    assert_eq!(all.iter().map(data).collect::<Vec<_>>(), ["3", "5", "1", "4"], "rule 8: the higher first");
+    assert_eq!(all[0].priority.number(), 7);
+    let last = receive(queue, "prio", 4).await;
+    assert_eq!(last.iter().map(data).collect::<Vec<_>>(), ["2"]);
+    finish(queue, &all).await;
+    finish(queue, &last).await;
+}
+
+async fn limited_groups(queue: &dyn EventQueue) {
+    let two = QueueConfig { group_concurrency: std::num::NonZeroU32::new(2), ..QueueConfig::default() };
+    queue.declare(vec![subscription("limited", &["l"], two)], vec![]).await.expect("declare");
+    for (group, text) in [
+        (Some("a"), "\"a1\""),
+        (Some("a"), "\"a2\""),
+        (Some("a"), "\"a3\""),
+        (Some("a"), "\"a4\""),
+        (Some("b"), "\"b1\""),
+        (None, "1"),
+        (None, "2"),
+        (None, "3"),
+    ] {
+        emit(queue, event("l", group, text)).await;
+    }
+    let out = receive(queue, "limited", 10).await;
+    let texts: Vec<_> = out.iter().map(data).collect();
+    assert_eq!(texts, ["\"a1\"", "\"a2\"", "\"b1\"", "1", "2", "3"], "rule 9: two of a group, and any without one");
+    nothing(queue, "limited", "rule 9: the group is full").await;
+    queue.ack(out[1].id).done.await.expect("ack");
+    let third = receive(queue, "limited", 10).await;
+    assert_eq!(third.iter().map(data).collect::<Vec<_>>(), ["\"a3\""], "rule 9: one went, one comes");
+    queue.retry(out[0].id, failure(), in_a_moment()).done.await.expect("retry");
+    let fourth = receive(queue, "limited", 10).await;
+    assert_eq!(fourth.iter().map(data).collect::<Vec<_>>(), ["\"a4\""], "rule 9: one that waits is not out");
+    nothing(queue, "limited", "rule 9: the group is full again").await;
+    finish(queue, &third).await;
+    let again = receive(queue, "limited", 10).await;
+    assert_eq!((data(&again[0]), again[0].failures), ("\"a1\"".into(), 1));
+    finish(queue, &[&out[2..], &again, &fourth].concat()).await;
+    assert!(queue.depths().await.expect("depths").is_empty());
+}
+
+async fn due_times(queue: &dyn EventQueue) {
+    let slow = QueueConfig { delay: Duration::from_secs(3600), ..QueueConfig::default() };
+    queue.declare(vec![subscription("due", &["due"], slow)], vec![]).await.expect("declare");
+    let later = in_a_moment();
+    emit(queue, NewEvent { due: Some(later), ..event("due", None, "2") }).await;
+    emit(queue, NewEvent { due: Some(now()), ..event("due", None, "1") }).await;
+    let first = receive(queue, "due", 10).await;
+    assert_eq!(first.iter().map(data).collect::<Vec<_>>(), ["1"], "rule 5: due now, whatever the subscriber's delay");
+    let second = receive(queue, "due", 10).await;
+    assert!(data(&second[0]) == "2" && now() >= later, "rule 5: and no earlier than that");
+    finish(queue, &first).await;
+    finish(queue, &second).await;
+}
+
+async fn once(queue: &dyn EventQueue) {
+    queue.declare(vec![subscription("once", &["o", "o2"], QueueConfig::default())], vec![]).await.expect("declare");
+    let keyed = |topic: &str, key: &str, until| NewEvent {
+        once: Some(Once { key: key.into(), until }),
+        ..event(topic, None, "1")
+    };
+    let for_long = now().plus(Duration::from_secs(60));
+    let first = queue.emit(keyed("o", "k", for_long)).done.await.expect("emit");
+    assert_eq!((first.deliveries, first.repeated), (1, false));
+    let second = queue.emit(keyed("o", "k", for_long)).done.await.expect("emit");
+    assert_eq!((second.event, second.deliveries, second.repeated), (first.event, 0, true), "rule 10: the first one");
+    for (topic, key) in [("o2", "k"), ("o", "k2"), ("o", "")] {
+        let other = queue.emit(keyed(topic, key, for_long)).done.await.expect("emit");
+        assert!(!other.repeated, "rule 10: {topic} {key:?} is another one");
+    }
+    let unheard = queue.emit(keyed("nobody", "k", for_long)).done.await.expect("emit");
+    let again = queue.emit(keyed("nobody", "k", for_long)).done.await.expect("emit");
+    assert_eq!((unheard.event, again.repeated), (again.event, true), "rule 10: also without subscribers");
+    queue.emit(keyed("o", "short", now())).done.await.expect("emit");
+    let forgotten = queue.emit(keyed("o", "short", for_long)).done.await.expect("emit");
+    assert!(!forgotten.repeated, "rule 10: what is forgotten is emitted again");
+    finish(queue, &receive(queue, "once", 10).await).await;
+}
+
+async fn cancelled(queue: &dyn EventQueue) {
+    let ordered = QueueConfig { kind: QueueKind::Fifo, ..QueueConfig::default() };
+    let steps = vec![subscription("can", &["c"], QueueConfig::default()), subscription("can-fifo", &["c"], ordered)];
+    queue.declare(steps, vec![]).await.expect("declare");
+    let later = || NewEvent { due: Some(now().plus(Duration::from_secs(3600))), ..event("c", Some("g"), "1") };
+    let planned = queue.emit(later()).done.await.expect("emit").event;
+    let kept = queue.emit(later()).done.await.expect("emit").event;
+    assert_eq!(queue.cancel(planned.clone()).done.await.expect("cancel"), 2, "rule 11: both deliveries are gone");
+    assert_eq!(queue.cancel(planned).done.await.expect("cancel"), 0, "rule 11: there is nothing left of it");
+    assert_eq!(queue.cancel("nonsense".into()).done.await.expect("cancel"), 0);
+    let depths = queue.depths().await.expect("depths");
+    assert_eq!(depths.iter().map(|depth| depth.waiting).collect::<Vec<_>>(), [1, 1], "other events stay");
+
+    let current = queue.emit(event("c", Some("h"), "2")).done.await.expect("emit").event;
+    let next = queue.emit(event("c", Some("h"), "3")).done.await.expect("emit").event;
+    let out = receive(queue, "can", 1).await;
+    assert_eq!(queue.cancel(current).done.await.expect("cancel"), 1, "rule 11: what is out is not taken back");
+    let ahead = receive(queue, "can-fifo", 10).await;
+    assert_eq!(data(&ahead[0]), "3", "a cancelled head makes way");
+    finish(queue, &out).await;
+    finish(queue, &ahead).await;
+    assert_eq!(queue.cancel(next).done.await.expect("cancel"), 1, "one of the two is left");
+    assert_eq!(queue.cancel(kept).done.await.expect("cancel"), 2);
+    assert!(queue.depths().await.expect("depths").is_empty());
+}
+
+async fn dead_letters(queue: &dyn EventQueue) {
+    let ordered = QueueConfig { kind: QueueKind::Fifo, ..QueueConfig::default() };
+    queue.declare(vec![subscription("dead", &["x"], ordered)], vec![]).await.expect("declare");
+    let large = format!("\"{}\"", "x".repeat(100_000));
+    emit(queue, event("x", Some("g"), &large)).await;
+    let first = receive(queue, "dead", 1).await;
+    let fails = |error: &str| Failure { error: error.into(), at: now() };
+    queue.retry(first[0].id, fails("one"), now()).done.await.expect("retry");
+    let again = receive(queue, "dead", 1).await;
+    queue.bury(again[0].id, fails("two")).done.await.expect("bury");
+    emit(queue, event("x", Some("g"), "2")).await;
+
+    let list = |state| queue.list("dead".into(), state, None, 10);
+    let dead = list(DeliveryState::Dead).await.expect("list");
+    assert_eq!(dead.len(), 1);
+    assert_eq!((dead[0].id, dead[0].failures, dead[0].bytes), (first[0].id, 2, large.len() as u64));
+    assert_eq!((dead[0].last_error.as_deref(), dead[0].topic.as_str()), (Some("two"), "x"));
+    let details = queue.show(dead[0].id).await.expect("show").expect("there");
+    assert_eq!(details.data, json(&large), "the whole input is kept");
+    let errors: Vec<_> = details.attempts.iter().map(|attempt| attempt.error.as_str()).collect();
+    assert_eq!(errors, ["one", "two"], "every attempt's error is kept");
+    assert_eq!(queue.show(DeliveryId(u64::MAX >> 1)).await.expect("show"), None);
+
+    let waiting = list(DeliveryState::Waiting).await.expect("list");
+    let named = vec![dead[0].id, waiting[0].id, DeliveryId(u64::MAX >> 1)];
+    let replayed = queue.replay(named, now()).done.await.expect("replay");
+    assert_eq!(replayed.len(), 1, "rule 12: only a dead letter is replayed");
+    assert_eq!(replayed[0].0, dead[0].id);
+    assert!(queue.replay(vec![dead[0].id], now()).done.await.expect("replay").is_empty(), "rule 12: once");
+    let kept = list(DeliveryState::Replayed).await.expect("list");
+    assert_eq!(kept.iter().map(|info| info.id).collect::<Vec<_>>(), [dead[0].id], "rule 12: it is kept as replayed");
+    let info = queue.show(replayed[0].1).await.expect("show").expect("there").info;
+    assert_eq!((info.replays, info.failures), (Some(dead[0].id), 0), "rule 12: it says what it replays");
+
+    let ahead = receive(queue, "dead", 10).await;
+    assert_eq!(ahead.iter().map(data).collect::<Vec<_>>(), ["2"], "rule 12: a replay joins the tail of its group");
+    finish(queue, &ahead).await;
+    let replay = receive(queue, "dead", 10).await;
+    assert_eq!((replay[0].id, data(&replay[0])), (replayed[0].1, large), "rule 12: with the whole input");
+    let out_and_replayed = vec![replay[0].id, dead[0].id];
+    assert_eq!(queue.discard(out_and_replayed).done.await.expect("discard"), 1, "rule 12: what is out is not removed");
+    finish(queue, &replay).await;
+    assert!(queue.depths().await.expect("depths").is_empty());
+}
+
+async fn paused(queue: &dyn EventQueue) {
+    queue.declare(vec![subscription("paused", &["z"], QueueConfig::default())], vec![]).await.expect("declare");
+    emit(queue, event("z", None, "1")).await;
+    let out = receive(queue, "paused", 1).await;
+    queue.pause("paused".into(), true).done.await.expect("pause");
+    emit(queue, event("z", None, "2")).await;
+    nothing(queue, "paused", "rule 13: it is paused").await;
+    finish(queue, &out).await;
+    let depths = queue.depths().await.expect("depths");
+    assert_eq!((depths[0].waiting, depths[0].paused, depths[0].orphan), (1, true, false));
+    let waits = receive(queue, "paused", 10);
+    let resumed = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        queue.pause("paused".into(), false).done.await.expect("resume");
+    };
+    let (received, ()) = futures_util::future::join(waits, resumed).await;
+    assert_eq!(received.iter().map(data).collect::<Vec<_>>(), ["2"], "rule 13: who waits goes on when it is resumed");
+    finish(queue, &received).await;
+}
+
+async fn renamed(queue: &dyn EventQueue) {
+    queue.declare(vec![subscription("old", &["r"], QueueConfig::default())], vec![]).await.expect("declare");
+    for text in ["1", "2", "3", "4"] {
+        emit(queue, event("r", Some("g"), text)).await;
+    }
+    let out = receive(queue, "old", 2).await;
+    queue.bury(out[0].id, failure()).done.await.expect("bury");
+    let ordered = QueueConfig { kind: QueueKind::Fifo, ..QueueConfig::default() };
+    queue.declare(vec![subscription("new", &["r"], ordered)], vec![]).await.expect("declare");
+    let depths = queue.depths().await.expect("depths");
+    assert_eq!((depths.len(), depths[0].waiting, depths[0].dead, depths[0].orphan), (1, 3, 1, true), "rule 1");
+
+    let (old, new) = (|| "old".into(), || "new".into());
+    let mut moved = 0;
+    loop {
+        match queue.transfer(old(), new(), 1).done.await.expect("transfer") {
+            0 => break,
+            more => moved += more,
+        }
+    }
+    assert_eq!(moved, 3, "rule 14: all but what is out");
+    for text in ["3", "4"] {
+        let next = receive(queue, "new", 10).await;
+        assert_eq!(next.iter().map(data).collect::<Vec<_>>(), [text], "rule 14: in the same order, one of a group");
+        finish(queue, &next).await;
+    }
+    finish(queue, &out[1..]).await;
+    let depths = queue.depths().await.expect("depths");
+    assert_eq!((depths.len(), &depths[0].step, depths[0].dead), (1, &new(), 1), "rule 14: dead letters too");
+    assert_eq!(queue.replay(vec![out[0].id], now()).done.await.expect("replay").len(), 1);
+    let again = receive(queue, "new", 10).await;
+    finish(queue, &again).await;
+    assert_eq!(queue.discard(vec![out[0].id]).done.await.expect("discard"), 1);
+}
+
+/// Names of any kind are kept apart and come back as they were.
+async fn odd_names(queue: &dyn EventQueue) {
+    let long = "x".repeat(10_000);
+    let names: Vec<&str> = ODD.into_iter().chain([long.as_str()]).collect();
+    let ordered = QueueConfig { kind: QueueKind::Fifo, ..QueueConfig::default() };
+    queue.declare(vec![subscription("odd", &names, ordered)], vec![]).await.expect("declare");
+    for name in &names {
+        let once = Some(Once { key: (*name).into(), until: now().plus(Duration::from_secs(60)) });
+        emit(queue, NewEvent { once, ..event(name, Some(name), "1") }).await;
+    }
+    let mut all = receive(queue, "odd", 100).await;
+    while all.len() < names.len() {
+        all.extend(receive(queue, "odd", 100).await);
+    }
+    let mut found: Vec<_> =
+        all.iter().map(|one| (one.topic.as_str(), one.group.as_ref().map(GroupId::as_str))).collect();
+    let mut expected: Vec<_> = names.iter().map(|name| (*name, Some(*name))).collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected, "a group of each name, all at once");
+    finish(queue, &all).await;
 }

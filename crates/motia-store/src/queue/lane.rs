@@ -1,20 +1,59 @@
-//! What of one step's deliveries is in memory: a bounded window of those that run next, and those that were handed out.
+//! What of one step's deliveries is in memory: a bounded window of those that may run now, and those that are out.
 //!
-//! A standard lane holds deliveries; a fifo lane holds the head of each group, and a group with a head in the window or handed out
-//! has nothing else in memory. What does not fit stays on disk, and the lane knows that there is more.
+//! What is not due stays on disk, and the lane knows when the first of it will be. What is due and does not fit stays on disk too, and the
+//! lane knows that there is more. In a queue that keeps groups apart, a group has no more deliveries in memory than may be out at a time; whenever
+//! one of them goes, or one comes that may go first, the group is *filled* again from disk.
+//!
+//! A lane only ever gains deliveries from the writer thread, so what that reads is what is missing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU32;
 
 use bytes::Bytes;
-use motia_core::{GroupId, StepName, Timestamp};
+use motia_core::step::{QueueConfig, QueueKind};
+use motia_core::{GroupId, Priority, StepName, Timestamp};
 use motia_ports::queue::{Delivery, DeliveryId};
 
 use super::INLINE;
 
 /// Most deliveries of a step that wait in memory.
 pub(super) const WINDOW: usize = 1024;
-/// More than ever run at a time: a refill reads past those that are handed out.
+/// More than ever run at a time: a refill reads past those that are out.
 pub(super) const MOST_HELD: usize = 1024;
+
+/// What a queue keeps apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Nothing.
+    Plain,
+    /// No more deliveries of one group are out than this.
+    Limited(NonZeroU32),
+    /// The deliveries of one group are in order.
+    Fifo,
+}
+
+impl Rule {
+    pub(super) fn of(queue: &QueueConfig) -> Self {
+        match (queue.kind, queue.group_concurrency) {
+            (QueueKind::Fifo, _) => Self::Fifo,
+            (QueueKind::Standard, Some(limit)) => Self::Limited(limit),
+            (QueueKind::Standard, None) => Self::Plain,
+        }
+    }
+
+    /// How many deliveries of a group may be out, if that is limited.
+    fn most_out(self, group: &Group) -> Option<usize> {
+        match (self, group) {
+            (Self::Fifo, _) => Some(1),
+            (Self::Limited(limit), Some(_)) => Some(limit.get() as usize),
+            (Self::Limited(_), None) | (Self::Plain, _) => None,
+        }
+    }
+}
+
+/// The group of a delivery. Events without one are a group in a fifo queue.
+pub(super) type Group = Option<GroupId>;
 
 /// A delivery in memory.
 #[derive(Clone)]
@@ -48,91 +87,121 @@ impl Entry {
         &self.delivery.step
     }
 
+    pub(super) fn group(&self) -> &Group {
+        &self.delivery.group
+    }
+
     /// The delivery, and whether its data is here.
     pub(super) fn into_delivery(self) -> (Delivery, bool) {
         (self.delivery, self.loaded)
     }
 
     fn key(&self) -> Key {
-        (self.not_before, self.delivery.id)
+        (Reverse(self.delivery.priority), self.not_before, self.delivery.id)
     }
 }
 
-type Key = (Timestamp, DeliveryId);
+/// What runs first is less.
+type Key = (Reverse<Priority>, Timestamp, DeliveryId);
+
+/// What of a group is in memory.
+#[derive(Default)]
+struct InMemory {
+    due: BTreeSet<Key>,
+    out: usize,
+}
+
+/// What a refill has to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Refill {
+    /// The first `most` that are due.
+    First { most: usize },
+    /// Those that became due after an instant.
+    Since(Timestamp),
+    /// Those that became due after an instant, and with `look` the groups behind a name.
+    Groups { since: Timestamp, look: bool, behind: Option<String> },
+}
 
 /// One step's deliveries in memory.
 pub(super) struct Lane {
-    fifo: bool,
-    ready: BTreeMap<Key, Entry>,
+    rule: Rule,
+    paused: bool,
+    due: BTreeMap<Key, Entry>,
     held: HashMap<DeliveryId, Entry>,
-    /// Groups of a fifo lane that have their head in `ready` or `held`.
-    groups: HashSet<Option<GroupId>>,
-    /// There may be deliveries on disk that are not in memory.
+    /// Those that are limited.
+    groups: HashMap<Group, InMemory>,
+    /// There may be deliveries on disk that are due and not in memory.
     more: bool,
+    /// Everything on disk that was due then is in memory, or counts as `more`.
+    seen: Timestamp,
+    /// When the first delivery on disk becomes due that was not at `seen`.
+    next: Option<Timestamp>,
+    /// Where the look through all groups goes on.
+    groups_behind: Option<String>,
+    /// Something had to stay on disk since that look began.
+    overflowed: bool,
     refilling: bool,
 }
 
 impl Lane {
     /// A lane that has not looked at the disk yet.
-    pub(super) fn new(fifo: bool) -> Self {
+    pub(super) fn new(rule: Rule, paused: bool) -> Self {
         Self {
-            fifo,
-            ready: BTreeMap::new(),
+            rule,
+            paused,
+            due: BTreeMap::new(),
             held: HashMap::new(),
-            groups: HashSet::new(),
+            groups: HashMap::new(),
             more: true,
+            seen: Timestamp(i64::MIN),
+            next: None,
+            groups_behind: None,
+            overflowed: false,
             refilling: false,
         }
     }
 
-    /// The step's queue changed its kind: forget the window and read it anew by the other rule.
-    pub(super) fn set_fifo(&mut self, fifo: bool) {
-        if self.fifo != fifo {
-            self.fifo = fifo;
-            self.ready.clear();
-            self.groups = self.held.values().map(|entry| entry.delivery.group.clone()).collect();
-            self.more = true;
+    /// The step's queue got another rule: forget the window and read it anew.
+    pub(super) fn set_rule(&mut self, rule: Rule) {
+        if self.rule != rule {
+            self.rule = rule;
+            self.reread();
         }
     }
 
-    /// In a fifo lane, the group that a handed-out delivery blocks.
-    #[expect(clippy::option_option, reason = "outer: whether groups matter; inner: the group of events without one")]
-    pub(super) fn group_of(&self, id: DeliveryId) -> Option<Option<GroupId>> {
-        if self.fifo { self.held.get(&id).map(|entry| entry.delivery.group.clone()) } else { None }
+    /// What is on disk changed behind the lane's back.
+    pub(super) fn reread(&mut self) {
+        self.due.clear();
+        self.groups.clear();
+        for entry in self.held.values().filter(|entry| self.rule.most_out(entry.group()).is_some()) {
+            self.groups.entry(entry.group().clone()).or_default().out += 1;
+        }
+        (self.more, self.groups_behind, self.overflowed) = (true, None, false);
     }
 
-    /// Whether the window runs low while there is more on disk. The caller must refill if so.
-    pub(super) fn wants_refill(&mut self) -> bool {
-        let wants = self.more && !self.refilling && self.ready.len() < WINDOW / 2;
+    pub(super) fn set_paused(&mut self, paused: bool) {
+        self.paused = paused;
+    }
+
+    /// Whether the window runs low while there is more on disk, or something there became due. The caller must refill if so.
+    pub(super) fn wants_refill(&mut self, now: Timestamp) -> bool {
+        let wants = !self.refilling && !self.paused && (self.is_low() || self.next.is_some_and(|next| next <= now));
         self.refilling |= wants;
         wants
     }
 
-    /// A new delivery was committed.
-    pub(super) fn emitted(&mut self, entry: Entry) {
-        if self.fifo && self.groups.contains(&entry.delivery.group) {
-            return; // Its turn comes when the one before it is finished.
-        }
-        // While there is more on disk, only what comes before the end of the window may jump in: the rest has its turn.
-        // In a fifo lane not even that: what is on disk may be of the same group, and older.
-        let in_window = !self.fifo && self.ready.last_key_value().is_some_and(|(last, _)| entry.key() < *last);
-        if in_window || (!self.more && self.ready.len() < WINDOW) {
-            self.insert(entry);
-        } else {
-            self.more = true;
-        }
+    fn is_low(&self) -> bool {
+        self.more && self.due.len() < WINDOW / 2
     }
 
-    fn insert(&mut self, entry: Entry) {
-        if self.fifo {
-            self.groups.insert(entry.delivery.group.clone());
-        }
-        self.ready.insert(entry.key(), entry);
-        if self.ready.len() > WINDOW
-            && let Some((_, last)) = self.ready.pop_last()
-        {
-            self.groups.remove(&last.delivery.group);
-            self.more = true;
+    /// What the refill that was asked for should read.
+    pub(super) fn refill(&self) -> Refill {
+        match self.rule {
+            Rule::Plain if self.is_low() => Refill::First { most: WINDOW + self.held.len() },
+            Rule::Plain => Refill::Since(self.seen),
+            Rule::Limited(_) | Rule::Fifo => {
+                Refill::Groups { since: self.seen, look: self.is_low(), behind: self.groups_behind.clone() }
+            }
         }
     }
 
@@ -141,28 +210,151 @@ impl Lane {
         self.refilling = false;
     }
 
-    /// What the disk holds next. `more`: and there is more than that.
-    pub(super) fn refilled(&mut self, entries: impl Iterator<Item = Entry>, more: bool) {
-        self.refilling = false;
-        self.more = more;
-        for entry in entries {
-            let known = self.held.contains_key(&entry.id()) || self.ready.contains_key(&entry.key());
-            let blocked = self.fifo && self.groups.contains(&entry.delivery.group);
-            if !known && !blocked {
-                self.insert(entry);
+    /// The refill is over. `next`: when the first delivery on disk becomes due that is not at `now`.
+    pub(super) fn refilled(&mut self, now: Timestamp, next: Option<Timestamp>) {
+        (self.refilling, self.seen, self.next) = (false, now, next);
+    }
+
+    /// The first deliveries on disk that are due.
+    pub(super) fn first(&mut self, entries: Vec<Entry>, most: usize) {
+        self.more = entries.len() >= most;
+        self.insert_all(entries, usize::MAX);
+    }
+
+    /// More became due than a refill reads.
+    pub(super) fn overflow(&mut self) {
+        (self.more, self.overflowed) = (true, true);
+    }
+
+    /// The look through all groups came to the name `behind`; `None`: to their end.
+    pub(super) fn looked_through(&mut self, behind: Option<String>) {
+        self.groups_behind = behind;
+        if self.groups_behind.is_none() {
+            self.more = std::mem::take(&mut self.overflowed);
+        }
+    }
+
+    /// A delivery on disk that is due at `at`: nothing of it is in memory.
+    pub(super) fn later(&mut self, at: Timestamp) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+        // The clock may have been put back.
+        self.seen = self.seen.min(Timestamp(at.0.saturating_sub(1)));
+    }
+
+    /// A new delivery is on disk, or one that was there became due. Answers with a group that must be filled.
+    pub(super) fn emitted(&mut self, entry: Entry, now: Timestamp) -> Option<Group> {
+        if entry.not_before > now {
+            self.later(entry.not_before);
+            // In a fifo queue it may come before a head that is due even later.
+            return None;
+        }
+        let group = entry.group();
+        let Some(room) = self.room(group) else {
+            self.offer(entry);
+            return None;
+        };
+        let (known, waiting) = (self.groups.get(group), self.waiting(group));
+        // The order of a fifo group is another one, but what comes first there is due first here.
+        let precedes = known.and_then(|known| known.due.last()).is_some_and(|last| entry.key() < *last);
+        (room > 0 && (waiting < room || precedes)).then(|| group.clone())
+    }
+
+    /// How many deliveries of a group may be in memory besides those that are out, if that is limited.
+    fn room(&self, group: &Group) -> Option<usize> {
+        let out = self.groups.get(group).map_or(0, |known| known.out);
+        Some(self.rule.most_out(group)?.saturating_sub(out))
+    }
+
+    /// Whether deliveries of the group may be on disk that should be in memory.
+    pub(super) fn has_room(&self, group: &Group) -> bool {
+        self.room(group).is_none_or(|room| room > self.waiting(group))
+    }
+
+    /// How many deliveries of a group wait in memory.
+    fn waiting(&self, group: &Group) -> usize {
+        self.groups.get(group).map_or(0, |known| known.due.len())
+    }
+
+    pub(super) fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// How many of the first deliveries of a group, out or not, are enough to fill it.
+    pub(super) fn most_in_memory(&self, group: &Group) -> usize {
+        self.rule.most_out(group).unwrap_or(WINDOW + self.held.len())
+    }
+
+    /// The first deliveries of a group that are due, out or not; of a fifo group the head. They take the place of those in memory that are
+    /// not out. Of a group that is not limited they come besides.
+    pub(super) fn fill(&mut self, group: &Group, entries: Vec<Entry>) {
+        let Some(room) = self.room(group) else {
+            if entries.len() >= self.most_in_memory(group) {
+                self.overflow();
             }
+            return self.insert_all(entries, usize::MAX);
+        };
+        if let Some(known) = self.groups.get_mut(group) {
+            for key in std::mem::take(&mut known.due) {
+                self.due.remove(&key);
+            }
+        }
+        self.insert_all(entries, room);
+        self.forget_if_empty(group);
+    }
+
+    /// Those that are not in memory already, `most` at most.
+    fn insert_all(&mut self, entries: Vec<Entry>, most: usize) {
+        let fresh: Vec<_> = entries.into_iter().filter(|entry| !self.has(entry)).take(most).collect();
+        fresh.into_iter().for_each(|entry| self.insert(entry));
+    }
+
+    fn forget_if_empty(&mut self, group: &Group) {
+        if self.groups.get(group).is_some_and(|known| known.out == 0 && known.due.is_empty()) {
+            self.groups.remove(group);
+        }
+    }
+
+    fn has(&self, entry: &Entry) -> bool {
+        self.held.contains_key(&entry.id()) || self.due.contains_key(&entry.key())
+    }
+
+    /// A delivery that may run now, of no limited group.
+    fn offer(&mut self, entry: Entry) {
+        // While there is more on disk, only what comes before the end of the window may jump in: the rest has its turn.
+        let in_window = self.due.last_key_value().is_some_and(|(last, _)| entry.key() < *last);
+        if (in_window || !self.more) && !self.has(&entry) {
+            self.insert(entry);
+        }
+    }
+
+    fn insert(&mut self, entry: Entry) {
+        if self.rule.most_out(entry.group()).is_some() {
+            self.groups.entry(entry.group().clone()).or_default().due.insert(entry.key());
+        }
+        self.due.insert(entry.key(), entry);
+        if self.due.len() > WINDOW
+            && let Some((key, last)) = self.due.pop_last()
+        {
+            if let Some(known) = self.groups.get_mut(last.group()) {
+                known.due.remove(&key);
+            }
+            self.forget_if_empty(last.group());
+            self.overflow();
         }
     }
 
     /// Hands out what may run now.
-    pub(super) fn take(&mut self, now: Timestamp, max: usize) -> Vec<Entry> {
+    pub(super) fn take(&mut self, max: usize) -> Vec<Entry> {
         let mut taken = Vec::new();
-        while taken.len() < max
+        while !self.paused
+            && taken.len() < max
             && self.held.len() < MOST_HELD
-            && let Some(first) = self.ready.first_entry()
-            && first.key().0 <= now
+            && let Some((key, entry)) = self.due.pop_first()
         {
-            let entry = first.remove();
+            if let Some(known) = self.groups.get_mut(entry.group()) {
+                known.due.remove(&key);
+                known.out += 1;
+            }
             let mut kept = entry.clone();
             kept.delivery.data = Bytes::new();
             kept.loaded = entry.loaded && entry.delivery.data.is_empty();
@@ -172,37 +364,59 @@ impl Lane {
         taken
     }
 
-    /// When the next delivery may run, if one waits in memory.
+    /// When the next delivery on disk may run; none while there is nothing to wait for.
     pub(super) fn next_at(&self) -> Option<Timestamp> {
-        self.ready.first_key_value().map(|((at, _), _)| *at)
+        self.next.filter(|_| !self.paused)
     }
 
-    /// A handed-out delivery left the queue. `successor`: the next of its group.
-    pub(super) fn finished(&mut self, id: DeliveryId, successor: Option<Entry>) {
-        if let Some(entry) = self.held.remove(&id) {
-            self.groups.remove(&entry.delivery.group);
-        }
-        if let Some(successor) = successor
-            && !self.held.contains_key(&successor.id())
-        {
-            self.insert(successor);
-        }
+    /// A delivery that was out is finished. Answers with the group that must be filled.
+    pub(super) fn finished(&mut self, id: DeliveryId) -> Option<Group> {
+        let entry = self.came_back(id)?;
+        self.rule.most_out(entry.group()).map(|_| entry.group().clone())
     }
 
-    /// A handed-out delivery failed and is to run again. It stays the head of its group.
-    pub(super) fn retried(&mut self, id: DeliveryId, due: Timestamp) {
-        if let Some(mut entry) = self.held.remove(&id) {
-            entry.delivery.failures += 1;
-            entry.not_before = due;
-            self.insert(entry);
-        }
+    /// A delivery that was out failed and is to run again at `due`. Answers with the group that must be filled.
+    pub(super) fn retried(&mut self, id: DeliveryId, due: Timestamp) -> Option<Group> {
+        let group = self.finished(id);
+        self.later(due);
+        group
     }
 
-    /// A handed-out delivery was given back.
+    /// A delivery that was out was given back.
     pub(super) fn released(&mut self, id: DeliveryId) {
-        if let Some(entry) = self.held.remove(&id) {
+        if let Some(entry) = self.came_back(id) {
             self.insert(entry);
         }
+    }
+
+    fn came_back(&mut self, id: DeliveryId) -> Option<Entry> {
+        let entry = self.held.remove(&id)?;
+        if let Some(known) = self.groups.get_mut(entry.group()) {
+            known.out = known.out.saturating_sub(1);
+        }
+        self.forget_if_empty(entry.group());
+        Some(entry)
+    }
+
+    /// Whether a delivery is out.
+    pub(super) fn is_out(&self, id: DeliveryId) -> bool {
+        self.held.contains_key(&id)
+    }
+
+    /// Takes a delivery back that is to be removed from disk. `false`: it is out.
+    pub(super) fn withdraw(&mut self, id: DeliveryId) -> bool {
+        if self.held.contains_key(&id) {
+            return false;
+        }
+        if let Some(key) = self.due.iter().find(|(_, entry)| entry.id() == id).map(|(key, _)| *key)
+            && let Some(entry) = self.due.remove(&key)
+        {
+            if let Some(known) = self.groups.get_mut(entry.group()) {
+                known.due.remove(&key);
+            }
+            self.forget_if_empty(entry.group());
+        }
+        true
     }
 }
 

@@ -1,26 +1,44 @@
 //! The event queue on SQLite. On disk is what must not be lost: subscriptions, deliveries, failures. In memory is what a restart may
-//! forget: which deliveries run, and a bounded window of those that run next ([`lane`]).
+//! forget: which deliveries are out, and a bounded window of those that run next.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `lane` | the window of one step, without any IO |
+//! | `lanes` | all windows, and how they are filled from disk |
+//! | `subscriptions` | who gets which events |
+//! | `rows` | deliveries on disk |
+//! | `inspect`, `redeliver` | what people look at, and what they do about it |
 
+mod inspect;
 mod lane;
+mod lanes;
+mod redeliver;
 mod rows;
+mod subscriptions;
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use motia_core::step::QueueKind;
-use motia_core::{Clock, SourcePath, StepName, Timestamp, Topic};
-use motia_ports::queue::{Delivery, DeliveryId, EventQueue, Failure, NewEvent, QueueDepth, Subscription};
+use motia_core::{Clock, EventId, Priority, SourcePath, StepName, Timestamp};
+use motia_ports::queue::{
+    Delivery, DeliveryDetails, DeliveryId, DeliveryInfo, DeliveryState, Emitted, EventQueue, Failure, NewEvent,
+    QueueDepth, Subscription,
+};
 use motia_ports::{Error, Mark, Pending, Write};
-use parking_lot::{Mutex, RwLock};
-use rusqlite::Connection;
-use tokio::sync::Notify;
 
 use crate::reader::Reader;
 use crate::sequence::Sequence;
 use crate::writer::Writer;
-use lane::{Entry, Lane};
+use lane::{Entry, Rule};
+use lanes::Lanes;
+use subscriptions::{Subscriber, Subscriptions};
+
+/// Removes a dead letter, or one that was replayed. Nothing in memory knows of it.
+pub(crate) fn remove_finished(connection: &rusqlite::Connection, id: DeliveryId) -> Result<(), rusqlite::Error> {
+    let finished = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM deliveries WHERE id = ?1 AND state > 0)")?
+        .query_row([rows::key(id)], |row| row.get(0))?;
+    if finished { rows::delete(connection, id) } else { Ok(()) }
+}
 
 /// Data of more bytes than this is not kept in memory while it waits.
 pub(crate) const INLINE: usize = 8 << 10;
@@ -31,147 +49,25 @@ pub(crate) struct Queue {
     reader: Reader,
     ids: Sequence,
     clock: Arc<dyn Clock>,
-    shared: Arc<Shared>,
-}
-
-/// What the writer thread changes after commits.
-#[derive(Default)]
-struct Shared {
-    subscriptions: RwLock<Arc<Subscriptions>>,
-    lanes: Mutex<HashMap<StepName, LaneSlot>>,
-    /// Which step a delivery that was handed out belongs to.
-    held: Mutex<HashMap<DeliveryId, StepName>>,
-}
-
-#[derive(Default)]
-struct Subscriptions {
-    by_topic: HashMap<Topic, Vec<Subscriber>>,
-    fifo: HashSet<StepName>,
-}
-
-#[derive(Clone)]
-struct Subscriber {
-    step: StepName,
-    delay: Duration,
-    fifo: bool,
-}
-
-struct LaneSlot {
-    lane: Lane,
-    wake: Arc<Notify>,
-}
-
-impl Subscriptions {
-    fn new(stored: &[Subscription]) -> Self {
-        let mut subscriptions = Self::default();
-        for Subscription { step, topics, queue, .. } in stored {
-            let fifo = queue.kind == QueueKind::Fifo;
-            if fifo {
-                subscriptions.fifo.insert(step.clone());
-            }
-            for topic in topics {
-                let subscriber = Subscriber { step: step.clone(), delay: queue.delay, fifo };
-                subscriptions.by_topic.entry(topic.clone()).or_default().push(subscriber);
-            }
-        }
-        subscriptions
-    }
-}
-
-impl Shared {
-    fn with_lane(&self, step: &StepName, act: impl FnOnce(&mut Lane)) {
-        if let Some(slot) = self.lanes.lock().get_mut(step) {
-            act(&mut slot.lane);
-            slot.wake.notify_one();
-        }
-    }
-
-    fn take_held(&self, id: DeliveryId) -> Option<StepName> {
-        self.held.lock().remove(&id)
-    }
-
-    fn release(&self, id: DeliveryId) {
-        if let Some(step) = self.take_held(id) {
-            self.with_lane(&step, |lane| lane.released(id));
-        }
-    }
-}
-
-/// Deliveries on their way out: given back if whoever asked for them is gone before they have their data.
-struct HandingOut<'a> {
-    shared: &'a Shared,
-    ids: Vec<DeliveryId>,
-}
-
-impl Drop for HandingOut<'_> {
-    fn drop(&mut self) {
-        for id in self.ids.drain(..) {
-            self.shared.release(id);
-        }
-    }
+    lanes: Arc<Lanes>,
 }
 
 impl Queue {
-    pub(crate) fn new(writer: Writer, reader: Reader, ids: Sequence, clock: Arc<dyn Clock>) -> Self {
-        Self { writer, reader, ids, clock, shared: Arc::default() }
-    }
-
-    fn is_fifo(&self, step: &StepName) -> bool {
-        self.shared.subscriptions.read().fifo.contains(step)
-    }
-
-    /// Finishes a delivery: `act` changes the disk, then its lane goes on, in a fifo queue with the next of its group.
-    fn finish(
-        &self,
-        id: DeliveryId,
-        act: impl FnOnce(&Connection) -> Result<(), rusqlite::Error> + Send + 'static,
-    ) -> Write<()> {
-        let Some(step) = self.shared.take_held(id) else { return refused() };
-        let group = self.shared.lanes.lock().get(&step).and_then(|slot| slot.lane.group_of(id));
-        let (shared, successor_of, finished_step) = (Arc::clone(&self.shared), step.clone(), step.clone());
-        let Write { mark, done } = self.writer.submit_atomic(
-            move |connection| {
-                act(connection)?;
-                match group {
-                    Some(group) => rows::head_of_group(connection, &successor_of, group.as_ref()),
-                    None => Ok(None),
-                }
-            },
-            move |successor| shared.with_lane(&finished_step, |lane| lane.finished(id, successor.clone())),
-        );
-        self.or_held_again(id, step, Write { mark, done: Box::pin(async move { done.await.map(|_| ()) }) })
-    }
-
-    /// A delivery whose outcome could not be stored is still handed out: whoever has it may release it.
-    fn or_held_again(&self, id: DeliveryId, step: StepName, write: Write<()>) -> Write<()> {
-        let (shared, Write { mark, done }) = (Arc::clone(&self.shared), write);
-        let done = async move {
-            let outcome = done.await;
-            if outcome.is_err() {
-                shared.held.lock().insert(id, step);
-            }
-            outcome
-        };
-        Write { mark, done: Box::pin(done) }
-    }
-
-    /// Reads what a lane should hold next. On the writer thread, so that it cannot miss or repeat what is being committed.
-    async fn refill(&self, step: &StepName) -> Result<(), Error> {
-        const MOST: usize = lane::WINDOW + lane::MOST_HELD;
-        let (shared, of, to, fifo) = (Arc::clone(&self.shared), step.clone(), step.clone(), self.is_fifo(step));
-        let write = self.writer.submit_then(
-            move |connection| rows::next(connection, &of, fifo, MOST),
-            move |entries| {
-                shared.with_lane(&to, |lane| lane.refilled(entries.iter().cloned(), entries.len() == MOST));
-            },
-        );
-        write.done.await.map(|_| ()).inspect_err(|_| self.shared.with_lane(step, Lane::refill_failed))
+    /// `paused`: the steps that are.
+    pub(crate) fn new(
+        writer: Writer,
+        reader: Reader,
+        ids: Sequence,
+        clock: Arc<dyn Clock>,
+        paused: Vec<StepName>,
+    ) -> Self {
+        let lanes = Arc::new(Lanes::new(Arc::clone(&clock), paused));
+        Self { writer, reader, ids, clock, lanes }
     }
 
     /// Fetches the data that was too large to wait in memory.
     async fn load(&self, entries: Vec<Entry>) -> Result<Vec<Delivery>, Error> {
-        let ids = entries.iter().map(Entry::id).collect();
-        let mut handing_out = HandingOut { shared: &self.shared, ids };
+        let mut handing_out = HandingOut { lanes: &self.lanes, ids: entries.iter().map(Entry::id).collect() };
         let mut deliveries = Vec::with_capacity(entries.len());
         for entry in entries {
             let (mut delivery, loaded) = entry.into_delivery();
@@ -184,138 +80,287 @@ impl Queue {
         handing_out.ids.clear();
         Ok(deliveries)
     }
+
+    /// Reads what a lane should hold. On the writer thread, so that it cannot miss or repeat what is being committed.
+    async fn refill(&self, step: &StepName) -> Result<(), Error> {
+        let (lanes, of) = (Arc::clone(&self.lanes), step.clone());
+        let write = self.writer.submit_then(|_| Ok(()), move |connection, ()| lanes.refill(connection, &of));
+        write.done.await.inspect_err(|_| {
+            self.lanes.with(step, lane::Lane::refill_failed);
+        })
+    }
+
+    /// Changes a delivery that is out; its lane goes on after the commit. One whose outcome could not be stored is out as before, and
+    /// whoever has it may release it.
+    fn finish(
+        &self,
+        id: DeliveryId,
+        act: impl FnOnce(&rusqlite::Connection, Rule) -> Result<(), rusqlite::Error> + Send + 'static,
+        then: impl FnOnce(&Lanes, &rusqlite::Connection, &StepName) + Send + 'static,
+    ) -> Write<()> {
+        let Some(step) = self.lanes.take_out(id) else {
+            return Write { mark: Mark::NONE, done: Box::pin(async { Err(Error::not_held()) }) };
+        };
+        let rule = self.lanes.rule(&step);
+        let (lanes, of) = (Arc::clone(&self.lanes), step.clone());
+        let Write { mark, done } = self.writer.submit_atomic(
+            move |connection| act(connection, rule),
+            move |connection, ()| then(&lanes, connection, &of),
+        );
+        let lanes = Arc::clone(&self.lanes);
+        let done = async move {
+            let outcome = done.await;
+            if outcome.is_err() {
+                lanes.put_out(id, step);
+            }
+            outcome
+        };
+        Write { mark, done: Box::pin(done) }
+    }
+
+    /// Removes deliveries that are not out, in one step with the look whether they are. `choose` reads which.
+    fn remove(
+        &self,
+        choose: impl FnOnce(&rusqlite::Connection) -> Result<Vec<DeliveryId>, rusqlite::Error> + Send + 'static,
+    ) -> Write<usize> {
+        let (lanes, after, failed) = (Arc::clone(&self.lanes), Arc::clone(&self.lanes), Arc::clone(&self.lanes));
+        let Write { mark, done } = self.writer.submit_atomic(
+            move |connection| {
+                let mut removed = Vec::new();
+                for id in choose(connection)? {
+                    let Some((step, group)) = rows::lane_of(connection, id)? else { continue };
+                    if lanes.withdraw(&step, id) {
+                        rows::delete(connection, id)?;
+                        removed.push((step, group));
+                    }
+                }
+                Ok(removed)
+            },
+            move |connection, removed| after.removed(connection, removed),
+        );
+        let done = async move {
+            match done.await {
+                Ok(removed) => Ok(removed.len()),
+                Err(error) => {
+                    failed.reread_all();
+                    Err(error)
+                }
+            }
+        };
+        Write { mark, done: Box::pin(done) }
+    }
 }
 
-fn refused() -> Write<()> {
-    Write { mark: Mark::NONE, done: Box::pin(async { Err(Error::Failed("the delivery is not held".into())) }) }
+/// Deliveries on their way out: given back if whoever asked for them is gone before they have their data.
+struct HandingOut<'a> {
+    lanes: &'a Lanes,
+    ids: Vec<DeliveryId>,
+}
+
+impl Drop for HandingOut<'_> {
+    fn drop(&mut self) {
+        for id in self.ids.drain(..) {
+            self.lanes.release(id);
+        }
+    }
 }
 
 impl EventQueue for Queue {
     fn declare(&self, active: Vec<Subscription>, broken: Vec<SourcePath>) -> Pending<Vec<Subscription>> {
-        let shared = Arc::clone(&self.shared);
+        let lanes = Arc::clone(&self.lanes);
         let write = self.writer.submit_atomic(
-            move |connection| rows::declare(connection, &active, &broken),
-            move |stored: &Vec<Subscription>| {
-                let subscriptions = Subscriptions::new(stored);
-                for (step, slot) in shared.lanes.lock().iter_mut() {
-                    slot.lane.set_fifo(subscriptions.fifo.contains(step));
-                    slot.wake.notify_one();
-                }
-                *shared.subscriptions.write() = Arc::new(subscriptions);
-            },
+            move |connection| subscriptions::declare(connection, &active, &broken),
+            move |_, stored| lanes.subscribe(Subscriptions::new(stored)),
         );
         write.done
     }
 
-    fn emit(&self, event: NewEvent) -> Write<usize> {
-        let subscriptions = Arc::clone(&self.shared.subscriptions.read());
-        let Some(subscribers) = subscriptions.by_topic.get(&event.topic).filter(|list| !list.is_empty()).cloned()
-        else {
-            return Write { mark: Mark::NONE, done: Box::pin(async { Ok(0) }) };
-        };
-        let (ids, shared) = (self.ids.clone(), Arc::clone(&self.shared));
+    fn emit(&self, event: NewEvent) -> Write<Emitted> {
+        let subscriptions = self.lanes.subscriptions();
+        let subscribers = subscriptions.of(&event.topic);
+        if subscribers.is_empty() && event.once.is_none() {
+            let id = self.ids.next();
+            let emitted = Emitted { event: rows::event_id(&(id..id)), deliveries: 0, repeated: false };
+            return Write { mark: Mark::NONE, done: Box::pin(async { Ok(emitted) }) };
+        }
+        let (ids, lanes, subscribers) = (self.ids.clone(), Arc::clone(&self.lanes), subscribers.to_vec());
         let Write { mark, done } = self.writer.submit_atomic(
             move |connection| {
+                if let Some(once) = &event.once
+                    && let Some(first) = rows::remembered(connection, &event, &once.key)?
+                {
+                    return Ok((Emitted { event: first, deliveries: 0, repeated: true }, Vec::new()));
+                }
+                // Numbered here, on the writer thread: the deliveries of an event follow one another.
+                let count = subscribers.len() as u64;
+                let first = ids.take(count.max(1));
+                let deliveries = first..first + count;
+                let id = rows::event_id(&deliveries);
+                if let Some(once) = &event.once {
+                    rows::remember(connection, &event.topic, &once.key, &id, once.until)?;
+                }
                 let share = subscribers.len() > 1 && event.data.len() > INLINE;
                 let payload =
                     share.then(|| rows::insert_payload(connection, &event.data, subscribers.len())).transpose()?;
                 let mut entries = Vec::with_capacity(subscribers.len());
-                for Subscriber { step, delay, fifo } in subscribers {
-                    let delivery = deliver(&event, DeliveryId(ids.next()), step);
-                    let due = event.at.plus(delay);
-                    rows::insert(connection, &delivery, due, fifo, payload)?;
+                for (number, subscriber) in deliveries.zip(subscribers) {
+                    let due = event.due.unwrap_or_else(|| event.at.plus(subscriber.delay));
+                    let rule = subscriber.rule;
+                    let delivery = deliver(&event, DeliveryId(number), subscriber);
+                    rows::insert(connection, &delivery, due, rule, payload)?;
                     entries.push(Entry::new(delivery, due));
                 }
-                Ok(entries)
+                Ok((Emitted { event: id, deliveries: entries.len(), repeated: false }, entries))
             },
-            move |entries| {
+            move |connection, (_, entries)| {
                 for entry in entries {
-                    shared.with_lane(entry.step(), |lane| lane.emitted(entry.clone()));
+                    lanes.emitted(connection, entry.clone());
                 }
             },
         );
-        Write { mark, done: Box::pin(async move { done.await.map(|entries| entries.len()) }) }
+        Write { mark, done: Box::pin(async move { done.await.map(|(emitted, _)| emitted) }) }
+    }
+
+    fn cancel(&self, event: EventId) -> Write<usize> {
+        self.remove(move |connection| rows::waiting_of(connection, &event))
     }
 
     fn receive(&self, step: StepName, max: usize) -> Pending<Vec<Delivery>> {
-        let fifo = self.is_fifo(&step);
-        let wake = {
-            let mut lanes = self.shared.lanes.lock();
-            let slot = lanes
-                .entry(step.clone())
-                .or_insert_with(|| LaneSlot { lane: Lane::new(fifo), wake: Arc::new(Notify::new()) });
-            Arc::clone(&slot.wake)
-        };
+        let wake = self.lanes.open(&step);
         let this = self.clone();
         Box::pin(async move {
             loop {
-                let wants_refill = |slot: &mut LaneSlot| slot.lane.wants_refill();
-                if this.shared.lanes.lock().get_mut(&step).is_some_and(wants_refill) {
+                let woken = wake.notified();
+                let now = this.clock.now();
+                if this.lanes.wants_refill(&step, now) {
                     this.refill(&step).await?;
                 }
-                let now = this.clock.now();
-                let (taken, next_at) = {
-                    let mut lanes = this.shared.lanes.lock();
-                    let Some(LaneSlot { lane, .. }) = lanes.get_mut(&step) else { return Err(Error::Closed) };
-                    let taken = lane.take(now, max);
-                    // Under the same lock: from here on each of them is known as handed out.
-                    this.shared.held.lock().extend(taken.iter().map(|entry| (entry.id(), step.clone())));
-                    (taken, lane.next_at())
-                };
+                let (taken, next_at) = this.lanes.take(&step, max);
                 if !taken.is_empty() {
                     return this.load(taken).await;
                 }
                 match next_at {
                     // Early or late does not matter: the loop looks again.
-                    Some(at) => drop(tokio::time::timeout(now.until(at), wake.notified()).await),
-                    None => wake.notified().await,
+                    Some(at) => drop(tokio::time::timeout(this.clock.now().until(at), woken).await),
+                    None => woken.await,
                 }
             }
         })
     }
 
     fn ack(&self, id: DeliveryId) -> Write<()> {
-        self.finish(id, move |connection| rows::delete(connection, id))
+        self.finish(
+            id,
+            move |connection, _| rows::delete(connection, id),
+            move |lanes, connection, step| lanes.finished(connection, step, id),
+        )
     }
 
     fn retry(&self, id: DeliveryId, failure: Failure, due: Timestamp) -> Write<()> {
-        let Some(step) = self.shared.take_held(id) else { return refused() };
-        let (shared, of) = (Arc::clone(&self.shared), step.clone());
-        let write = self.writer.submit_atomic(
-            move |connection| rows::postpone(connection, id, &failure, due),
-            move |()| shared.with_lane(&of, |lane| lane.retried(id, due)),
-        );
-        self.or_held_again(id, step, write)
+        self.finish(
+            id,
+            move |connection, rule| rows::postpone(connection, id, &failure, due, rule),
+            move |lanes, connection, step| lanes.retried(connection, step, id, due),
+        )
     }
 
     fn bury(&self, id: DeliveryId, failure: Failure) -> Write<()> {
-        self.finish(id, move |connection| rows::bury(connection, id, &failure))
+        self.finish(
+            id,
+            move |connection, _| rows::bury(connection, id, &failure),
+            move |lanes, connection, step| lanes.finished(connection, step, id),
+        )
     }
 
     fn release(&self, id: DeliveryId) {
-        self.shared.release(id);
+        self.lanes.release(id);
     }
 
     fn depths(&self) -> Pending<Vec<QueueDepth>> {
-        self.reader.read(Mark::NONE, rows::depths)
+        self.reader.read(Mark::NONE, inspect::depths)
+    }
+
+    fn list(
+        &self,
+        step: StepName,
+        state: DeliveryState,
+        after: Option<DeliveryId>,
+        most: usize,
+    ) -> Pending<Vec<DeliveryInfo>> {
+        self.reader.read(Mark::NONE, move |connection| inspect::list(connection, &step, state, after, most))
+    }
+
+    fn show(&self, id: DeliveryId) -> Pending<Option<DeliveryDetails>> {
+        self.reader.read(Mark::NONE, move |connection| inspect::show(connection, id))
+    }
+
+    fn replay(&self, dead: Vec<DeliveryId>, at: Timestamp) -> Write<Vec<(DeliveryId, DeliveryId)>> {
+        let (ids, lanes, after) = (self.ids.clone(), Arc::clone(&self.lanes), Arc::clone(&self.lanes));
+        let Write { mark, done } = self.writer.submit_atomic(
+            move |connection| {
+                let mut replayed = Vec::new();
+                for dead in dead {
+                    let again = DeliveryId(ids.next());
+                    let entry = redeliver::replay(connection, dead, again, at, |step| lanes.rule(step))?;
+                    replayed.extend(entry.map(|entry| (dead, entry)));
+                }
+                Ok(replayed)
+            },
+            move |connection, replayed| {
+                for (_, entry) in replayed {
+                    after.emitted(connection, entry.clone());
+                }
+            },
+        );
+        let ids = |(dead, entry): &(DeliveryId, Entry)| (*dead, entry.id());
+        Write { mark, done: Box::pin(async move { done.await.map(|replayed| replayed.iter().map(ids).collect()) }) }
+    }
+
+    fn discard(&self, ids: Vec<DeliveryId>) -> Write<usize> {
+        self.remove(move |_| Ok(ids))
+    }
+
+    fn pause(&self, step: StepName, paused: bool) -> Write<()> {
+        let (lanes, of) = (Arc::clone(&self.lanes), step.clone());
+        self.writer.submit_then(
+            move |connection| {
+                let sql = if paused {
+                    "INSERT OR IGNORE INTO paused (step) VALUES (?1)"
+                } else {
+                    "DELETE FROM paused WHERE step = ?1"
+                };
+                connection.prepare_cached(sql)?.execute([step.as_str()]).map(|_| ())
+            },
+            move |_, ()| lanes.pause(&of, paused),
+        )
+    }
+
+    fn transfer(&self, from: StepName, to: StepName, most: usize) -> Write<usize> {
+        let (lanes, after, both) = (Arc::clone(&self.lanes), Arc::clone(&self.lanes), [from.clone(), to.clone()]);
+        let Write { mark, done } = self.writer.submit_atomic(
+            move |connection| {
+                // From here on nothing of it can be handed out.
+                lanes.reread([&from].into_iter());
+                let is_out = |id| lanes.is_out(&from, id);
+                redeliver::transfer(connection, (&from, &to), lanes.rule(&to), most, is_out)
+            },
+            move |_, _| after.reread(both.iter()),
+        );
+        Write { mark, done }
     }
 }
 
-fn deliver(event: &NewEvent, id: DeliveryId, step: StepName) -> Delivery {
+fn deliver(event: &NewEvent, id: DeliveryId, to: Subscriber) -> Delivery {
     Delivery {
         id,
-        step,
+        step: to.step,
         topic: event.topic.clone(),
         trace: event.trace,
         parent: event.parent.clone(),
         group: event.group.clone(),
+        priority: if to.rule == Rule::Fifo { Priority::default() } else { event.priority },
         data: event.data.clone(),
         emitted: event.at,
         failures: 0,
     }
-}
-
-/// An absent text stands for "no data".
-fn bytes(text: Option<String>) -> Bytes {
-    text.map(|text| Bytes::from(text.into_bytes())).unwrap_or_default()
 }

@@ -16,7 +16,8 @@ use tokio::sync::mpsc;
 use super::{CallOutcome, CutOff, End, LoadEvent, Rest, ResultBody, Shared, State, WindowGrant};
 use crate::frame::{ANSWER, Frame, Kind, MORE, WINDOW, decode};
 use crate::host::{Host, Origin};
-use crate::message::{FileMeta, HandlerError, LogMeta, OperationError, OperationMeta, ResultMeta, WorkerLog};
+use crate::message::{FileMeta, HandlerError, LogMeta, ResultMeta, WorkerLog};
+use crate::operation::{OperationError, OperationMeta};
 
 /// A message whose body has not come whole.
 pub(super) enum Receiving {

@@ -10,5 +10,5 @@ export const config = {
 export const handler = async (_req: any, { emit, traceId }: any) => {
   const emitted = await emit({ topic: 'dialects.dropped', data: { key: 'undeclared' } })
   await emit({ topic: 'dialects.noted', data: { key: 'declared' } })
-  return { status: 200, body: { traceId, emitted: emitted === undefined } }
+  return { status: 200, body: { traceId, emitted: emitted.id !== '' } }
 }

@@ -1,6 +1,6 @@
 // The types of motia.config.
 import type { CronAdapter, EventAdapter, StateAdapter, StreamAdapterManager } from './adapters.js'
-import type { ApiRequest, ApiRouteMethod, FlowContext, StreamAuthConfig, Validation } from './index.js'
+import type { ApiRequest, ApiRouteMethod, FlowContext, Length, StreamAuthConfig, Validation } from './index.js'
 
 export interface AdapterConfig {
   state?: StateAdapter
@@ -41,16 +41,32 @@ export type StaticFolder =
       fallback?: string
     }
 
-/** Seconds. */
+/** Seconds, or text such as `'5m'`. */
 export interface Timeouts {
   /** For importing one step file; 60 by default. */
-  import?: number
+  import?: Length
   /** For an API step, until the first byte of its response; 300 by default. */
-  api?: number
-  /** Seconds of silence inside a streamed response. */
-  idle?: number
+  api?: Length
+  /** Of silence inside a streamed response; 300 by default. */
+  idle?: Length
   /** For cron steps, and for event steps without a timeout of their own; 900 by default. */
-  event?: number
+  event?: Length
+}
+
+/** By age (seconds, or text such as `'30d'`) and by size (bytes, or text such as `'1gb'`). What is reached first counts. */
+export interface RetentionLimits {
+  age?: Length
+  bytes?: number | string
+}
+
+/** How long what is finished is kept. */
+export interface Retention {
+  /** Dead letters, and those that were replayed: 30 days and 1 GB by default. */
+  deadLetters?: RetentionLimits
+  /** How the instants of schedules went: 30 days and 16 MB by default. */
+  ticks?: RetentionLimits
+  /** How long an idempotency key stands for its first event: 24 hours by default. */
+  idempotencyKeys?: Length
 }
 
 export type WorkerCount = number | 'auto'
@@ -74,7 +90,7 @@ export interface Config {
   bodyLimit?: number | string
   timeouts?: Timeouts
   /** Seconds that a stop may take before what still runs is cut off; 8 by default. */
-  shutdownTimeout?: number
+  shutdownTimeout?: Length
   /** Whether a spare worker is kept ready; true by default. */
   standby?: boolean
   /** How many processes run handlers: 1 by default, `'auto'` for one per core. Each has its own copy of every module. */
@@ -87,6 +103,10 @@ export interface Config {
   static?: Record<string, StaticFolder>
   /** What becomes of data that does not match its schema; `'warn'` by default. */
   validation?: Validation
+  /** How long what is finished is kept. */
+  retention?: Retention
+  /** Whether calls and what they ask for are recorded; true by default. Log lines always are. */
+  tracing?: boolean
   adapters?: AdapterConfig
   plugins?: MotiaPluginBuilder[]
   streamAuth?: StreamAuthConfig

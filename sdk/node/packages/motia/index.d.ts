@@ -96,8 +96,10 @@ export interface CronConfig extends StepBase {
   emits?: readonly Emit[]
   /** An IANA time zone; that of the process otherwise. */
   timezone?: string
+  /** What becomes of an instant that comes while the run before has not ended. `skip` by default, which is recorded. */
   overlap?: 'skip' | 'allow'
-  catchUp?: boolean
+  /** How far back instants are run later that passed while no engine ran; `true` is a day. None by default. */
+  catchUp?: boolean | Length
 }
 
 export interface NoopConfig extends StepBase {
@@ -122,7 +124,12 @@ export interface QueueConfig {
   /** Seconds. */
   visibilityTimeout: number
   delaySeconds?: number
+  /** Deliveries of the step that run at a time: 10 by default. */
   concurrency?: number
+  /** Of a standard queue: deliveries of one `messageGroupId` that run at a time. */
+  groupConcurrency?: number
+  /** How long a failed delivery waits: `exponential` from 1 s to 5 min by default. `delay` and `max` in seconds. */
+  backoff?: 'exponential' | 'fixed' | { type?: 'exponential' | 'fixed'; delay?: Length; max?: Length }
 }
 
 export interface InfrastructureConfig {
@@ -200,8 +207,12 @@ export interface FlowContext<TEmitData = never> {
   state: InternalStateManager
   streams: FlowContextStateStreams
   /** Resolves when the event is stored. */
-  emit(event: EmitEvent<TEmitData>): Promise<void>
-  emit(topic: string, data?: unknown): Promise<void>
+  emit(event: EmitEvent<TEmitData>): Promise<void & EmittedEvent>
+  emit(topic: string, data?: unknown): Promise<void & EmittedEvent>
+  events: {
+    /** Takes an event back by the `id` that `emit` gave: `true` if anything of it still waited. What runs already goes on. */
+    cancel(id: string): Promise<boolean>
+  }
   /** Aborted when the call times out, its client goes away, or the server stops. */
   signal: AbortSignal
   /** Resolves when everything that this call wrote would survive a power cut. */
@@ -210,22 +221,96 @@ export interface FlowContext<TEmitData = never> {
 
 export type Emitter<TEmitData = any> = FlowContext<TEmitData>['emit']
 
+/** A length of time: a number of seconds, or a text such as `'90s'`, `'15m'`, `'12h'` or `'30d'`. */
+export type Length = number | string
+
+/** How an event is delivered. */
+export interface EmitOptions {
+  /** Orders the event in fifo queues, and counts it where a queue limits its groups. */
+  messageGroupId?: string
+  /** Deliver it after this time. Takes the place of the subscribers' `delaySeconds`. */
+  delay?: Length
+  /** Deliver it at this time: a Date, milliseconds since 1970, or a text such as `'2026-11-25T09:00:00Z'`. */
+  at?: Date | number | string
+  /** -100 to 100. Of the deliveries that are due, those with the higher one come first; not in fifo queues. */
+  priority?: number
+  /** Emits it only once: while the key is remembered (`retention.idempotencyKeys`), `emit` resolves with the first event. */
+  idempotencyKey?: string
+}
+
+/** An event that was emitted. */
+export interface EmittedEvent {
+  /** Names it, for `events.cancel` of any handler. */
+  readonly id: string
+  /** It had been emitted before, under the same idempotency key. */
+  readonly repeated: boolean
+  /** Takes it back: `true` if anything of it still waited. */
+  cancel(): Promise<boolean>
+}
+
 /** `never` stands for topics whose data nobody has described. */
 type EmitEvent<TEmitData> = [TEmitData] extends [never]
-  ? { topic: string; data?: any; messageGroupId?: string }
+  ? { topic: string; data?: any } & EmitOptions
   : TEmitData extends { topic: infer TTopic; data: infer TData }
-    ? Omit<TEmitData, 'data'> & { topic: TTopic; data: [TData] extends [never] ? any : TData; messageGroupId?: string }
+    ? Omit<TEmitData, 'data'> & { topic: TTopic; data: [TData] extends [never] ? any : TData } & EmitOptions
     : TEmitData
 
 export interface InternalStateManager {
   /** The value, or null. */
   get<T = any>(groupId: string, key: string): Promise<T | null>
-  set<T = any>(groupId: string, key: string, value: T): Promise<T>
+  set<T = any>(groupId: string, key: string, value: T, options?: StateOptions): Promise<T>
   /** The value that was there, or null. */
   delete<T = any>(groupId: string, key: string): Promise<T | null>
   getGroup<T = any>(groupId: string): Promise<T[]>
   clear(groupId: string): Promise<void>
+  /** The value with its revision, or null. */
+  entry<T = any>(groupId: string, key: string): Promise<StateEntry<T> | null>
+  /** Stores the value only if its revision is still this one; with `null`, only if there is no value. */
+  setIfRevision<T = any>(
+    groupId: string,
+    key: string,
+    value: T,
+    revision: number | null,
+    options?: StateOptions,
+  ): Promise<StateWrite>
+  /** Makes all changes as one step, or none of them, and resolves with the value then. Two updates never lose one another. */
+  update<T = any>(groupId: string, key: string, changes: readonly StateChange[]): Promise<T | null>
+  /** The keys of a group, in the order in which they were first set. */
+  listKeys(groupId: string): Promise<string[]>
+  /** The groups that hold a value. */
+  listGroups(): Promise<string[]>
 }
+
+export interface StateOptions {
+  /** The value goes by itself after this time. */
+  ttl?: Length
+}
+
+export interface StateEntry<T = any> {
+  value: T
+  /** Which write of the key it is. */
+  revision: number
+  /** When it goes by itself, in milliseconds since 1970. */
+  expires?: number
+}
+
+export interface StateWrite {
+  written: boolean
+  /** That of the value that is there now; null if there is none. */
+  revision: number | null
+}
+
+/** `'a.b'` or `['a', 'b', 0]`: the way to a member; the whole value without it. */
+export type StatePath = string | readonly (string | number)[]
+
+export type StateChange =
+  | { type: 'set'; path?: StatePath; value: unknown }
+  /** Puts the members of `value` into the object there. */
+  | { type: 'merge'; path?: StatePath; value: object }
+  | { type: 'increment' | 'decrement'; path?: StatePath; by?: number }
+  /** Puts `value` at the end of the list there. */
+  | { type: 'append'; path?: StatePath; value: unknown }
+  | { type: 'remove'; path?: StatePath }
 
 /** By stream name. Generated types take the place of this one. */
 export interface FlowContextStateStreams {
