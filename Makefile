@@ -22,9 +22,10 @@ test: check-cargo check-node sdk-deps example-deps ## Run all tests
 	then cargo nextest run --workspace --locked; \
 	else cargo test --workspace --locked; fi
 
-bench: check-cargo check-node ## Measure motia beside node:http, Fastify and Express
-	cargo build --release --locked -p motia -p motia-bench
-	target/release/motia-bench $(BENCH_ARGS)
+bench: check-cargo check-node ## Measure motia beside its peers (BENCH_ARGS=--help)
+	cargo build --profile dist --locked -p motia
+	cargo build --release --locked -p motia-bench
+	target/release/motia-bench --motia target/dist/motia $(BENCH_ARGS)
 
 compat: check-cargo check-node ## Run other people's projects and write docs/compatibility.md (COMPAT=part-of-a-name runs some)
 	cargo build --release --locked -p motia

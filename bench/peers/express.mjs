@@ -1,7 +1,8 @@
 // Express as most write it: express.json() and Ajv in front of the handler.
 import { Ajv } from 'ajv'
 import express from 'express'
-import { accept, address, orderSchema } from './order.mjs'
+import { address } from './address.mjs'
+import { accept, orderSchema } from './order.mjs'
 
 const validate = new Ajv().compile(orderSchema)
 

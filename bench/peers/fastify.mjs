@@ -2,7 +2,8 @@
 // PROCESSES=2 runs it as a cluster.
 import cluster from 'node:cluster'
 import Fastify from 'fastify'
-import { accept, acceptedSchema, address, helloSchema, orderSchema } from './order.mjs'
+import { address } from './address.mjs'
+import { accept, acceptedSchema, helloSchema, orderSchema } from './order.mjs'
 
 const processes = Number(process.env.PROCESSES ?? 1)
 

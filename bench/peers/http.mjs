@@ -1,7 +1,8 @@
 // node:http with nothing around it but Ajv: what Node itself costs.
 import { createServer } from 'node:http'
 import { Ajv } from 'ajv'
-import { accept, address, orderSchema } from './order.mjs'
+import { address } from './address.mjs'
+import { accept, orderSchema } from './order.mjs'
 
 const validate = new Ajv().compile(orderSchema)
 

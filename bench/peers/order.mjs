@@ -39,6 +39,3 @@ export function accept(order) {
   const total = order.items.reduce((sum, item) => sum + item.quantity * item.price, 0)
   return { status: 'accepted', customer: order.customer, items: order.items.length, total }
 }
-
-/** Where to listen: the bench says it. */
-export const address = { host: '127.0.0.1', port: Number(process.env.PORT) }

@@ -5,12 +5,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-/// The one that the others are compared with Motia by.
+/// The peer that Motia is compared with.
 pub(crate) const FASTIFY: &str = "fastify";
 /// The one that tells how fast the machine is.
 pub(crate) const NODE_HTTP: &str = "node:http";
-/// Ours.
+/// Ours, as it comes.
 pub(crate) const MOTIA: &str = "motia";
+/// Ours, and bodies that break their schema are refused.
+pub(crate) const ENFORCE: &str = "motia-enforce";
+/// Ours, and what is written survives processes, but not power cuts.
+pub(crate) const OS: &str = "motia-os";
+/// Ours, with a thousand routes.
+pub(crate) const MANY_ROUTES: &str = "motia-1000";
+/// Ours, without a spare worker.
+pub(crate) const LEAN: &str = "motia-lean";
+
+/// All that `--only` may name.
+pub(crate) const NAMES: [&str; 9] = [MOTIA, ENFORCE, OS, MANY_ROUTES, LEAN, NODE_HTTP, FASTIFY, "fastify-2", "express"];
 
 /// A server to measure.
 #[derive(Clone, Debug)]
@@ -18,54 +29,78 @@ pub(crate) struct Candidate {
     /// As `--only` names it; also the name of its log.
     pub(crate) name: &'static str,
     /// As the tables show it.
-    pub(crate) title: &'static str,
+    pub(crate) title: String,
     pub(crate) program: PathBuf,
     /// `{port}` stands for the port. It also is in `PORT`.
     pub(crate) arguments: Vec<String>,
-    pub(crate) variables: Vec<(&'static str, &'static str)>,
+    pub(crate) variables: Vec<(&'static str, String)>,
     pub(crate) folder: PathBuf,
+    /// It is ready once it answers this path by 200.
+    pub(crate) ready: &'static str,
     /// With fewer connections it is left out: they could not use it.
     pub(crate) least_connections: usize,
+    /// A process beside it that works for it alone: its CPU time counts.
+    pub(crate) companion: Option<u32>,
 }
 
-/// All of them, in the order of the rounds. `bench` is the folder `bench/`.
-pub(crate) fn all(bench: &Path, motia: &Path) -> Vec<Candidate> {
-    let peer = |name, title, file: &str| Candidate {
-        name,
-        title,
-        program: "node".into(),
-        arguments: vec![format!("peers/{file}.mjs")],
-        variables: Vec::new(),
-        folder: bench.to_owned(),
-        least_connections: 1,
-    };
-    let ours = ["start", "-p", "{port}", "-H", "127.0.0.1"];
-    vec![
-        Candidate {
+impl Candidate {
+    /// `motia start` in a project's folder.
+    pub(crate) fn motia(name: &'static str, title: &str, motia: &Path, project: PathBuf) -> Self {
+        Self {
+            name,
+            title: title.to_owned(),
             program: motia.to_owned(),
-            arguments: ours.map(str::to_owned).to_vec(),
-            folder: project(bench),
-            ..peer(MOTIA, "motia", "")
-        },
+            arguments: ["start", "-p", "{port}", "-H", "127.0.0.1"].map(str::to_owned).to_vec(),
+            variables: Vec::new(),
+            folder: project,
+            ready: "/hello",
+            least_connections: 1,
+            companion: None,
+        }
+    }
+
+    /// The same by `motia dev`.
+    pub(crate) fn in_development(mut self) -> Self {
+        "dev".clone_into(&mut self.arguments[0]);
+        self.with("NODE_ENV", "development")
+    }
+
+    /// A script of `peers`. `bench` is the folder `bench/`.
+    pub(crate) fn peer(name: &'static str, title: &str, bench: &Path, file: &str) -> Self {
+        Self {
+            program: "node".into(),
+            arguments: vec![format!("peers/{file}.mjs")],
+            ..Self::motia(name, title, Path::new(""), bench.to_owned())
+        }
+    }
+
+    pub(crate) fn with(mut self, variable: &'static str, value: &str) -> Self {
+        self.variables.push((variable, value.to_owned()));
+        self
+    }
+
+    pub(crate) fn is_motia(&self) -> bool {
+        self.name.starts_with(MOTIA)
+    }
+}
+
+/// The servers without Motia that most parts compare with, in the order of the rounds.
+pub(crate) fn peers(bench: &Path) -> Vec<Candidate> {
+    let peer = |name, title, file| Candidate::peer(name, title, bench, file);
+    vec![
         peer(NODE_HTTP, "node:http + Ajv", "http"),
         peer(FASTIFY, "Fastify + Ajv", "fastify"),
         Candidate {
-            variables: vec![("PROCESSES", "2")],
             least_connections: 2,
-            ..peer("fastify-2", "Fastify + Ajv, cluster of 2", "fastify")
+            ..peer("fastify-2", "Fastify + Ajv, cluster of 2", "fastify").with("PROCESSES", "2")
         },
         peer("express", "Express + Ajv", "express"),
     ]
 }
 
-/// The Motia project that is measured.
-pub(crate) fn project(bench: &Path) -> PathBuf {
-    bench.join("projects/api")
-}
-
-/// Installs what the peers and the project need, where it is missing or older than its lock file.
+/// Installs what the peers and the projects need, where it is missing or older than its lock file.
 pub(crate) fn install(bench: &Path) -> Result<()> {
-    for folder in [bench.to_owned(), project(bench)] {
+    for folder in [bench.to_owned(), bench.join("projects/api")] {
         let changed = |file: &str| folder.join(file).metadata().and_then(|metadata| metadata.modified()).ok();
         let installed = changed("node_modules/.package-lock.json");
         if installed.is_some() && installed >= changed("package-lock.json") {

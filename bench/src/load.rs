@@ -5,7 +5,9 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -22,15 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const BUFFER: usize = 16 * 1024;
 
 /// What is sent where, and for how long.
-pub(crate) struct Load<'a> {
+pub(crate) struct Load {
     pub(crate) target: SocketAddr,
-    pub(crate) request: &'a [u8],
+    /// The bytes that each connection sends; as many connections as there are.
+    pub(crate) requests: Vec<Arc<[u8]>>,
     /// The status of a good answer.
     pub(crate) status: u16,
-    pub(crate) connections: usize,
     /// Asked but not counted at the beginning: connections, caches and the scheduler settle.
     pub(crate) lead_in: Duration,
     pub(crate) length: Duration,
+    /// How long a connection waits after an answer.
+    pub(crate) pause: Duration,
+    /// After so many questions of all connections it ends, if not before.
+    pub(crate) most: u64,
+    /// Ends it before its time.
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// What came of it. What went wrong counts over all of it, the lead-in too.
@@ -50,10 +58,20 @@ struct Tally {
     outcome: Outcome,
     begin: Duration,
     end: Duration,
+    /// Questions that may still be asked.
+    left: u64,
+    stop: Arc<AtomicBool>,
 }
 
 impl Tally {
-    /// Counts an answer; whether to ask again.
+    /// Whether there is another question to ask.
+    fn ask(&mut self) -> bool {
+        let asks = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        asks
+    }
+
+    /// Counts an answer; whether to go on.
     fn count(&mut self, good: bool, asked: Duration, answered: Duration) -> bool {
         self.outcome.answers += 1;
         if !good {
@@ -61,11 +79,17 @@ impl Tally {
         } else if answered > self.begin && answered <= self.end {
             self.outcome.latencies.record(answered - asked);
         }
-        answered < self.end
+        answered < self.end && !self.stop.load(Ordering::Relaxed)
     }
 }
 
-impl Load<'_> {
+impl Load {
+    /// A load that only its length ends.
+    pub(crate) fn new(target: SocketAddr, requests: Vec<Arc<[u8]>>, status: u16, length: Duration) -> Self {
+        let (lead_in, pause) = (Duration::ZERO, Duration::ZERO);
+        Self { target, requests, status, lead_in, length, pause, most: u64::MAX, stop: Arc::default() }
+    }
+
     /// Runs it. An error is one of the bench, or a server that cannot even be reached.
     pub(crate) fn run(&self, clock: &Arc<dyn Clock>) -> Result<Outcome> {
         let connect = || -> Result<TcpStream> {
@@ -74,10 +98,11 @@ impl Load<'_> {
             stream.set_nodelay(true)?;
             Ok(stream)
         };
-        let streams = (0..self.connections).map(|_| connect()).collect::<Result<Vec<_>>>()?;
+        let streams = self.requests.iter().map(|_| connect()).collect::<Result<Vec<_>>>()?;
         let begin = clock.elapsed() + self.lead_in;
         let outcome = Outcome { latencies: Histogram::new(), refused: 0, broken: 0, answers: 0 };
-        let tally = Tally { outcome, begin, end: begin + self.length };
+        let (end, stop) = (begin + self.length, Arc::clone(&self.stop));
+        let tally = Tally { outcome, begin, end, left: self.most, stop };
         match <[TcpStream; 1]>::try_from(streams) {
             Ok([stream]) => Ok(self.one(clock.as_ref(), stream, tally)),
             Err(streams) => self.many(clock, streams, tally),
@@ -93,9 +118,9 @@ impl Load<'_> {
     fn blocking(&self, clock: &dyn Clock, mut stream: TcpStream, tally: &mut Tally) -> Result<()> {
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut buffer = vec![0; BUFFER];
-        loop {
+        while tally.ask() {
             let asked = clock.elapsed();
-            stream.write_all(self.request)?;
+            stream.write_all(&self.requests[0])?;
             let mut filled = 0;
             let closes = loop {
                 filled += some(stream.read(&mut buffer[filled..])?)?;
@@ -109,26 +134,30 @@ impl Load<'_> {
             if closes {
                 bail!("the server closes the connection");
             }
+            if !self.pause.is_zero() {
+                thread::sleep(self.pause);
+            }
         }
+        Ok(())
     }
 
     fn many(&self, clock: &Arc<dyn Clock>, streams: Vec<TcpStream>, tally: Tally) -> Result<Outcome> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let tally = Arc::new(Mutex::new(tally));
-        let request: Arc<[u8]> = self.request.into();
-        let (status, count) = (self.status, streams.len() as u64);
+        let count = streams.len() as u64;
         let (ended, went_wrong) = runtime.block_on(async {
             let mut connections = JoinSet::new();
-            for stream in streams {
+            for (stream, request) in streams.into_iter().zip(&self.requests) {
                 stream.set_nonblocking(true)?;
-                let stream = tokio::net::TcpStream::from_std(stream)?;
-                connections.spawn(connection(
-                    stream,
-                    Arc::clone(&request),
-                    status,
-                    Arc::clone(&tally),
-                    Arc::clone(clock),
-                ));
+                let connection = Connection {
+                    stream: tokio::net::TcpStream::from_std(stream)?,
+                    request: Arc::clone(request),
+                    good: self.status,
+                    pause: self.pause,
+                    tally: Arc::clone(&tally),
+                    clock: Arc::clone(clock),
+                };
+                connections.spawn(connection.run());
             }
             let (mut ended, mut went_wrong) = (0, 0);
             let all = async {
@@ -149,32 +178,45 @@ impl Load<'_> {
     }
 }
 
-async fn connection(
-    mut stream: tokio::net::TcpStream,
+/// One of many.
+struct Connection {
+    stream: tokio::net::TcpStream,
     request: Arc<[u8]>,
     good: u16,
+    pause: Duration,
     tally: Arc<Mutex<Tally>>,
     clock: Arc<dyn Clock>,
-) -> Result<()> {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        let asked = clock.elapsed();
-        stream.write_all(&request).await?;
-        let mut filled = 0;
-        let closes = loop {
-            filled += some(stream.read(&mut buffer[filled..]).await?)?;
-            if let Some((status, closes)) = whole(&buffer[..filled])? {
-                // All connections share one thread: nobody else ever holds it.
-                let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-                if !tally.count(status == good, asked, clock.elapsed()) {
-                    return Ok(());
+}
+
+impl Connection {
+    async fn run(mut self) -> Result<()> {
+        let mut buffer = vec![0; BUFFER];
+        while self.tally().ask() {
+            let asked = self.clock.elapsed();
+            self.stream.write_all(&self.request).await?;
+            let mut filled = 0;
+            let closes = loop {
+                filled += some(self.stream.read(&mut buffer[filled..]).await?)?;
+                if let Some((status, closes)) = whole(&buffer[..filled])? {
+                    if !self.tally().count(status == self.good, asked, self.clock.elapsed()) {
+                        return Ok(());
+                    }
+                    break closes;
                 }
-                break closes;
+            };
+            if closes {
+                bail!("the server closes the connection");
             }
-        };
-        if closes {
-            bail!("the server closes the connection");
+            if !self.pause.is_zero() {
+                tokio::time::sleep(self.pause).await;
+            }
         }
+        Ok(())
+    }
+
+    /// All connections share one thread: nobody else ever holds it.
+    fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -203,24 +245,6 @@ fn broken(outcome: Result<()>) -> u64 {
         Err(error) => {
             eprintln!("motia-bench: a connection broke: {error:#}");
             1
-        }
-    }
-}
-
-/// Asks once, on a connection of its own: the status and the body.
-pub(crate) fn ask(target: SocketAddr, request: &[u8]) -> Result<(u16, Vec<u8>)> {
-    let mut stream = TcpStream::connect_timeout(&target, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.write_all(request)?;
-    let mut buffer = vec![0; BUFFER];
-    let mut filled = 0;
-    loop {
-        filled += some(stream.read(&mut buffer[filled..])?)?;
-        if let Some(answer) = answer::parse(&buffer[..filled])? {
-            return Ok((answer.status, answer.body(&buffer[..filled])));
-        }
-        if filled == BUFFER {
-            bail!("an answer of more than {BUFFER} bytes");
         }
     }
 }

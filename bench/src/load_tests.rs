@@ -26,11 +26,19 @@ fn serve(answer: &'static str, hang_up_after: usize) -> SocketAddr {
     address
 }
 
-fn load(target: SocketAddr, connections: usize) -> Outcome {
-    let request = b"GET / HTTP/1.1\r\n\r\n";
-    let (lead_in, length) = (Duration::from_millis(5), Duration::from_millis(50));
+fn short(target: SocketAddr, connections: usize) -> Load {
+    let requests = vec![b"GET / HTTP/1.1\r\n\r\n".as_slice().into(); connections];
+    let lead_in = Duration::from_millis(5);
+    Load { lead_in, ..Load::new(target, requests, 200, Duration::from_millis(50)) }
+}
+
+fn run(load: &Load) -> Outcome {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
-    Load { target, request, status: 200, connections, lead_in, length }.run(&clock).expect("run")
+    load.run(&clock).expect("run")
+}
+
+fn load(target: SocketAddr, connections: usize) -> Outcome {
+    run(&short(target, connections))
 }
 
 #[test]
@@ -67,7 +75,24 @@ fn connections_that_end_early_are_counted() {
 }
 
 #[test]
-fn one_question_gives_status_and_body() {
-    let target = serve("HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", 1);
-    assert_eq!(ask(target, b"GET / HTTP/1.1\r\n\r\n").expect("answered"), (201, b"ok".to_vec()));
+fn a_load_may_be_a_number_of_questions() {
+    let target = serve("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", usize::MAX);
+    for connections in [1, 4] {
+        let most = 10;
+        let outcome = run(&Load { most, length: Duration::from_secs(10), ..short(target, connections) });
+        assert_eq!((outcome.answers, outcome.broken), (10, 0), "{connections} connections");
+    }
+}
+
+#[test]
+fn a_load_can_be_stopped_and_can_rest() {
+    let target = serve("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", usize::MAX);
+    for connections in [1, 4] {
+        let stop = Arc::new(AtomicBool::new(true));
+        let outcome = run(&Load { stop, length: Duration::from_secs(10), ..short(target, connections) });
+        assert_eq!((outcome.answers, outcome.broken), (connections as u64, 0), "one answer each, then it ends");
+        let pause = Duration::from_millis(20);
+        let outcome = run(&Load { pause, ..short(target, connections) });
+        assert!(outcome.answers <= 4 * connections as u64, "{} answers", outcome.answers);
+    }
 }

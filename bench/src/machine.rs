@@ -61,7 +61,7 @@ impl Setting {
 }
 
 /// How long it takes to make 4 KiB at the end of a file safe, in this folder.
-fn fdatasync(folder: &Path, clock: &dyn Clock) -> Result<Duration> {
+pub(crate) fn fdatasync(folder: &Path, clock: &dyn Clock) -> Result<Duration> {
     let folder = tempfile::Builder::new().prefix(".calibration-").tempdir_in(folder)?;
     let mut file = OpenOptions::new().create(true).append(true).open(folder.path().join("file"))?;
     let mut took = Vec::with_capacity(SYNCS);

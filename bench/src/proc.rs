@@ -11,8 +11,35 @@ use anyhow::{Context, Result};
 pub(crate) struct Cpu {
     /// Of the process that the bench started.
     pub(crate) root: Duration,
-    /// Of all below it that live.
+    /// Of all below it, those that have ended too.
     pub(crate) below: Duration,
+}
+
+impl Cpu {
+    /// What came after `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { root: self.root.saturating_sub(before.root), below: self.below.saturating_sub(before.below) }
+    }
+
+    pub(crate) fn total(self) -> Duration {
+        self.root + self.below
+    }
+}
+
+/// Memory of a candidate, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Memory {
+    /// Of the process that the bench started.
+    pub(crate) root: u64,
+    /// Of all below it.
+    pub(crate) below: u64,
+    pub(crate) processes: usize,
+}
+
+impl Memory {
+    pub(crate) fn total(self) -> u64 {
+        self.root + self.below
+    }
 }
 
 /// CPU time of the whole machine so far.
@@ -29,13 +56,17 @@ pub(crate) struct Machine {
 struct Stat {
     parent: u32,
     ticks: u64,
+    /// Of those below it that have ended.
+    ended: u64,
 }
 
 /// The CPU time of a process and of those below it.
 pub(crate) fn cpu(root: u32) -> Cpu {
     let all = all();
-    let of = |id: &u32| all.get(id).map_or(Duration::ZERO, |stat| ticks(stat.ticks));
-    Cpu { root: of(&root), below: tree(&all, root).iter().skip(1).map(of).sum() }
+    let tree = tree(&all, root);
+    let sum = |ids: &[u32], of: fn(&Stat) -> u64| ticks(ids.iter().filter_map(|id| all.get(id)).map(of).sum());
+    let below = sum(&tree[1..], |stat| stat.ticks) + sum(&tree, |stat| stat.ended);
+    Cpu { root: sum(&tree[..1], |stat| stat.ticks), below }
 }
 
 /// The CPU time of the bench itself.
@@ -43,17 +74,18 @@ pub(crate) fn own_cpu() -> Duration {
     stat(std::process::id()).map_or(Duration::ZERO, |stat| ticks(stat.ticks))
 }
 
-/// The memory of a process and of those below it, and how many they are: its proportional set size, in which a page that several
+/// The memory of a process and of those below it: its proportional set size, in which a page that several
 /// processes share counts by its share.
-pub(crate) fn memory(root: u32) -> Result<(u64, usize)> {
+pub(crate) fn memory(root: u32) -> Result<Memory> {
     let tree = tree(&all(), root);
-    let mut kib = 0;
-    for id in &tree {
-        let path = format!("/proc/{id}/smaps_rollup");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        kib += pss(&text).with_context(|| format!("no Pss in {path}"))?;
-    }
-    Ok((kib * 1024, tree.len()))
+    let each = tree.iter().map(|id| memory_of(*id)).collect::<Result<Vec<_>>>()?;
+    Ok(Memory { root: each[0], below: each[1..].iter().sum(), processes: each.len() })
+}
+
+fn memory_of(id: u32) -> Result<u64> {
+    let path = format!("/proc/{id}/smaps_rollup");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+    Ok(pss(&text).with_context(|| format!("no Pss in {path}"))? * 1024)
 }
 
 /// What the machine was doing up to now.
@@ -86,12 +118,17 @@ fn stat(id: u32) -> Option<Stat> {
     parse_stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
 }
 
-/// `id (name) state parent …`; the name may hold anything. Columns 14 and 15 are the time in user and in kernel mode.
+/// `id (name) state parent …`; the name may hold anything. Columns 14 and 15 are the time in user and in kernel mode,
+/// 16 and 17 that of its children that have ended.
 fn parse_stat(line: &str) -> Option<Stat> {
     let after = &line[line.rfind(')')? + 1..];
     let columns: Vec<&str> = after.split_whitespace().collect();
     let number = |at: usize| columns.get(at)?.parse::<u64>().ok();
-    Some(Stat { parent: u32::try_from(number(1)?).ok()?, ticks: number(11)? + number(12)? })
+    Some(Stat {
+        parent: u32::try_from(number(1)?).ok()?,
+        ticks: number(11)? + number(12)?,
+        ended: number(13)? + number(14)?,
+    })
 }
 
 /// The process and all below it, itself first.
@@ -120,14 +157,14 @@ mod tests {
     #[test]
     fn a_process_with_an_odd_name_is_read() {
         let line = "42 (a) R 7 (b) S 17 42 42 0 -1 4194560 1 2 3 4 250 50 6 7 20 0 1 0 12345 1 2";
-        assert_eq!(parse_stat(line), Some(Stat { parent: 17, ticks: 300 }));
+        assert_eq!(parse_stat(line), Some(Stat { parent: 17, ticks: 300, ended: 13 }));
         assert_eq!(parse_stat("42 (a"), None);
         assert_eq!(parse_stat(""), None);
     }
 
     #[test]
     fn a_tree_holds_those_below_and_no_others() {
-        let stat = |parent| Stat { parent, ticks: 0 };
+        let stat = |parent| Stat { parent, ticks: 0, ended: 0 };
         let all = HashMap::from([(1, stat(0)), (2, stat(1)), (3, stat(2)), (4, stat(2)), (5, stat(1))]);
         let mut below = tree(&all, 2);
         assert_eq!(below[0], 2);
@@ -150,7 +187,7 @@ mod tests {
     #[test]
     fn this_process_is_found() {
         assert!(stat(std::process::id()).is_some());
-        let (bytes, processes) = memory(std::process::id()).expect("readable");
-        assert!(bytes > 0 && processes >= 1);
+        let memory = memory(std::process::id()).expect("readable");
+        assert!(memory.root > 0 && memory.processes >= 1 && memory.total() >= memory.root);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::calm::Elsewhere;
 use crate::proc::Cpu;
 
 /// One round of one candidate.
@@ -17,9 +18,7 @@ pub(crate) struct Round {
     pub(crate) answers: u64,
     pub(crate) cpu: Cpu,
     pub(crate) generator: Duration,
-    /// Shares of the machine's CPU time that went to processes of others, and to other machines.
-    pub(crate) foreign: f64,
-    pub(crate) stolen: f64,
+    pub(crate) elsewhere: Elsewhere,
 }
 
 /// All rounds of one candidate: of each figure the middle one.
@@ -42,9 +41,7 @@ pub(crate) struct Summary {
 impl Summary {
     pub(crate) fn of(rounds: &[Round]) -> Self {
         let middle = |figure: &dyn Fn(&Round) -> f64| median(&rounds.iter().map(figure).collect::<Vec<_>>());
-        let rates = || rounds.iter().map(|round| round.rate);
         let rate = middle(&|round| round.rate);
-        let (fastest, slowest) = (rates().fold(f64::MIN, f64::max), rates().fold(f64::MAX, f64::min));
         let answers = rounds.iter().map(|round| round.answers).sum::<u64>().max(1) as f64;
         let micros =
             |time: &dyn Fn(&Round) -> Duration| rounds.iter().map(time).sum::<Duration>().as_secs_f64() * 1e6 / answers;
@@ -52,7 +49,7 @@ impl Summary {
             rate,
             p50: Duration::from_secs_f64(middle(&|round| round.p50.as_secs_f64())),
             p99: Duration::from_secs_f64(middle(&|round| round.p99.as_secs_f64())),
-            spread: if rate > 0.0 { (fastest - slowest) / rate } else { 0.0 },
+            spread: spread(&rounds.iter().map(|round| round.rate).collect::<Vec<_>>()),
             // The kernel counts these in ticks of 10 ms: they are summed, not picked.
             root_micros: micros(&|round| round.cpu.root),
             below_micros: micros(&|round| round.cpu.below),
@@ -79,9 +76,38 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
+/// The value that the given share of all stays at or below; zero of none.
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// How far the largest value is from the smallest, as a share of the middle one.
+pub(crate) fn spread(values: &[f64]) -> f64 {
+    let (most, least) =
+        (values.iter().copied().fold(f64::MIN, f64::max), values.iter().copied().fold(f64::MAX, f64::min));
+    let middle = median(values);
+    if middle > 0.0 { (most - least) / middle } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quantiles_are_values_that_were_seen() {
+        let values: Vec<f64> = (1..=60).rev().map(f64::from).collect();
+        assert_eq!((quantile(&values, 0.5), quantile(&values, 0.95), quantile(&values, 1.0)), (30.0, 57.0, 60.0));
+        assert_eq!((quantile(&[], 0.5), quantile(&[7.0], 0.0), quantile(&[7.0], 0.99)), (0.0, 7.0, 7.0));
+    }
+
+    #[test]
+    fn a_spread_is_relative() {
+        assert_eq!(spread(&[90.0, 100.0, 120.0]), 0.3);
+        assert_eq!((spread(&[]), spread(&[0.0])), (0.0, 0.0));
+    }
 
     #[test]
     fn the_middle_value_is_found() {
