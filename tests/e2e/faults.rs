@@ -120,7 +120,10 @@ fn an_event_that_kills_its_worker_ends_as_a_dead_letter_and_costs_nobody_else() 
     engine.wait_for("failed for the last time (attempt 1 of 1), the event is a dead letter now");
     eventually("the others are handled", || (ids(&engine, "handled").len() == 3).then_some(()));
     let queues = engine.get("/__motia/queues").json();
-    assert_eq!(queues["queues"], json!([{ "step": "Kept", "waiting": 0, "dead": 1, "paused": false, "orphan": false }]));
+    assert_eq!(
+        queues["queues"],
+        json!([{ "step": "Kept", "waiting": 0, "dead": 1, "paused": false, "orphan": false }])
+    );
 }
 
 #[test]
@@ -303,7 +306,10 @@ fn a_step_with_subscriptions_that_breaks_keeps_its_events() {
     engine.wait_for("steps/kept.step.ts does not compile");
     assert_eq!(engine.post("/keep/second", "{}").status, 201);
     let queues = engine.get("/__motia/queues").json();
-    assert_eq!(queues["queues"], json!([{ "step": "Kept", "waiting": 1, "dead": 0, "paused": false, "orphan": false }]));
+    assert_eq!(
+        queues["queues"],
+        json!([{ "step": "Kept", "waiting": 1, "dead": 0, "paused": false, "orphan": false }])
+    );
     project.write("steps/kept.step.ts", KEPT);
     eventually("it waited", || ids(&engine, "handled").contains("second").then_some(()));
 

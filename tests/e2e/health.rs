@@ -119,7 +119,10 @@ fn an_event_whose_worker_is_silent_past_its_visibility_timeout_runs_alone_and_en
     assert_eq!(engine.get("/ok").status, 200);
     engine.wait_for("failed for the last time (attempt 1 of 1)");
     engine.wait_for("it was silent for 3 s while steps/stop.step.ts ran");
-    assert_eq!(engine.get("/__motia/queues").json()["queues"], json!([{ "step": "Stop", "waiting": 0, "dead": 1, "paused": false, "orphan": false }]));
+    assert_eq!(
+        engine.get("/__motia/queues").json()["queues"],
+        json!([{ "step": "Stop", "waiting": 0, "dead": 1, "paused": false, "orphan": false }])
+    );
 }
 
 #[test]

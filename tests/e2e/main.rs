@@ -8,6 +8,9 @@
 //! | `streaming` | responses that come bit by bit |
 //! | `http_edge` | clients that are slow, many, broken or hostile |
 //! | `events` | emits, deliveries, retries, ticks |
+//! | `queue` | time, priority, groups, dead letters; `motia queue` and `motia emit` |
+//! | `cron` | zones, overlaps, what was missed; `motia cron` |
+//! | `store` | state, backups, files that are refused |
 //! | `reload` | `motia dev` while files change |
 //! | `knobs` | what `motia.config` sets |
 //! | `saving` | the ways in which editors, shells and git change files |
@@ -21,6 +24,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
 
 mod app_hook;
+mod cron;
 mod events;
 mod examples;
 mod faults;
@@ -29,9 +33,11 @@ mod health;
 mod http_edge;
 mod install;
 mod knobs;
+mod queue;
 mod reload;
 mod requests;
 mod saving;
 mod scale;
+mod store;
 mod streaming;
 mod support;

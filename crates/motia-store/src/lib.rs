@@ -42,6 +42,9 @@ use parking_lot::Mutex;
 pub use backup::backup;
 pub use open::OpenError;
 
+/// How long the last checkpoint may take.
+const TIDY_UP: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// What the store needs to know.
 #[derive(Clone)]
 pub struct Config {
@@ -167,7 +170,8 @@ impl Store {
         let last = self.inner.writer.submit(|_| Ok(()));
         last.done.await?;
         self.inner.syncer.sync(last.mark).await?;
-        self.inner.writer.stop();
+        // What was acknowledged is safe by now; tidying up is not worth waiting for long.
+        let _ = tokio::time::timeout(TIDY_UP, self.inner.writer.stop()).await;
         Ok(())
     }
 }

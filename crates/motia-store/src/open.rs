@@ -49,6 +49,18 @@ pub enum OpenError {
         /// Where it would be.
         file: PathBuf,
     },
+    /// A part of the file is missing.
+    #[error(
+        "{file} is damaged: it says that it has {expected} bytes, but there are {found}. It was left as it is; restore a backup (motia backup makes them), or use another --motia-dir"
+    )]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// How large it says it is.
+        expected: u64,
+        /// How large it is.
+        found: u64,
+    },
     /// The file was written by a newer version.
     #[error("{file} has schema version {found}, but this version of motia reads up to {known}; use the newer motia")]
     Newer {
@@ -202,7 +214,27 @@ pub(crate) fn look(file: &Path) -> Result<bool, OpenError> {
     if version > SCHEMA_VERSION {
         return Err(OpenError::Newer { file: file.to_owned(), found: version, known: SCHEMA_VERSION });
     }
-    Ok(false)
+    let found = fs::metadata(file).map_or(0, |metadata| metadata.len());
+    match (number(28), page_size(&header)) {
+        // What the WAL holds may be what is missing: then the checkpoint that was cut off is simply made again.
+        (Some(pages), Some(size)) if !has_wal(file) && u64::from(pages) * size > found => {
+            Err(OpenError::Damaged { file: file.to_owned(), expected: u64::from(pages) * size, found })
+        }
+        _ => Ok(false),
+    }
+}
+
+fn page_size(header: &[u8]) -> Option<u64> {
+    match u16::from_be_bytes(header.get(16..18)?.try_into().ok()?) {
+        1 => Some(65_536),
+        size => Some(size.into()),
+    }
+}
+
+fn has_wal(file: &Path) -> bool {
+    let mut wal = file.as_os_str().to_owned();
+    wal.push("-wal");
+    fs::metadata(wal).is_ok_and(|metadata| metadata.len() > 0)
 }
 
 fn connect(file: &Path, read_only: bool) -> Result<Connection, rusqlite::Error> {

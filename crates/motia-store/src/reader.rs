@@ -96,3 +96,38 @@ impl Reader {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use motia_core::Timestamp;
+
+    use super::*;
+
+    /// A clock on which every look takes a second.
+    struct Hurried(AtomicU64);
+
+    impl Clock for Hurried {
+        fn now(&self) -> Timestamp {
+            Timestamp(0)
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::from_secs(self.0.fetch_add(1, Ordering::Relaxed))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_without_an_end_is_ended_and_the_next_one_works() {
+        let connection = Connection::open_in_memory().expect("a database");
+        let (_decided, watch) = tokio::sync::watch::channel(0);
+        let clock: Arc<dyn Clock> = Arc::new(Hurried(AtomicU64::new(0)));
+        let reader = Reader::start(vec![connection], watch, &clock).expect("started");
+        let read = |sql: &'static str| {
+            reader.read(Mark::NONE, move |connection| connection.query_row(sql, [], |row| row.get::<_, i64>(0)))
+        };
+        let endless = "WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c) SELECT max(n) FROM c";
+        let error = read(endless).await.expect_err("given up").to_string();
+        assert_eq!(error, "the store failed: reading took longer than 5 s and was given up: read less at a time");
+        assert_eq!(read("SELECT 7").await.expect("read"), 7);
+    }
+}

@@ -56,9 +56,11 @@ impl Writer {
         self.decided.clone()
     }
 
-    /// No further jobs; those handed in are still committed.
-    pub(crate) fn stop(&self) {
+    /// No further jobs; those handed in are still committed. Returns once the thread has ended.
+    pub(crate) async fn stop(&self) {
         self.inbox.lock().jobs = None;
+        let mut decided = self.decided.clone();
+        while decided.changed().await.is_ok() {}
     }
 
     /// Hands in an operation of a single statement: if it fails, it alone is undone.
@@ -136,6 +138,8 @@ fn run(
         // Whoever has not taken the last one knows that there was something.
         let _ = committed.try_send(());
     }
+    // The end of an orderly stop: one file is left, as whole as it says it is. What is in the way (a reader, the disk) leaves the WAL.
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
 }
 
 fn commit(connection: &Connection, batch: &mut VecDeque<Job>, decided: impl FnOnce(), report: &Reporter) {

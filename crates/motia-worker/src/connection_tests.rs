@@ -305,7 +305,7 @@ async fn late_operations_and_logs_name_their_step() {
     let late = r#""call":9,"trace":"ABCDE-1234567","step":"steps/a.step.ts""#;
     worker.send(Kind::Op, 0, 1, &format!(r#"{{"op":"state.get","group":"g","key":"k",{late}}}"#), b"").await;
     assert_eq!(&worker.receive().await.body[..], b"5");
-    assert_eq!(host.asked.lock()[0], r#"late steps/a.step.ts StateGet("g", "k") 0"#);
+    assert_eq!(host.asked.lock()[0], r#"late steps/a.step.ts State(Get("g", "k")) 0"#);
     worker.send(Kind::Op, 0, 2, r#"{"op":"state.get","group":"g","key":"k","call":9}"#, b"").await;
     let refused = worker.receive().await;
     assert!(std::str::from_utf8(&refused.meta).expect("text").contains("unknown-call"));

@@ -97,6 +97,25 @@ impl Project {
         Some((engine, keyboard))
     }
 
+    /// A command of `motia` beside an engine; answers with what it printed.
+    pub(crate) fn motia(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "motia {arguments:?}: {error}");
+        out.into_owned()
+    }
+
+    /// The same, for one that fails: what it says.
+    pub(crate) fn motia_fails(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments);
+        assert!(!output.status.success(), "motia {arguments:?} succeeded: {}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Output {
+        alone(env!("CARGO_BIN_EXE_motia")).args(arguments).current_dir(self.path()).output().expect("the binary runs")
+    }
+
     fn spawn(&self, mut command: Command) -> Engine {
         let mut child = command
             .current_dir(self.path())
