@@ -10,6 +10,8 @@
 //! | `events` | emits, deliveries, retries, ticks |
 //! | `queue` | time, priority, groups, dead letters; `motia queue` and `motia emit` |
 //! | `cron` | zones, overlaps, what was missed; `motia cron` |
+//! | `kills` | the engine and its workers are killed under load, again and again |
+//! | `storage` | disks that are full, broken or lose their power |
 //! | `store` | state, backups, files that are refused |
 //! | `reload` | `motia dev` while files change |
 //! | `knobs` | what `motia.config` sets |
@@ -32,12 +34,14 @@ mod first_steps;
 mod health;
 mod http_edge;
 mod install;
+mod kills;
 mod knobs;
 mod queue;
 mod reload;
 mod requests;
 mod saving;
 mod scale;
+mod storage;
 mod store;
 mod streaming;
 mod support;

@@ -1,6 +1,7 @@
 //! A project in a folder of its own, the engine that runs it, and a client.
 
 pub(crate) mod http;
+pub(crate) mod shim;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -253,6 +254,29 @@ impl Drop for Engine {
 pub(crate) fn send_signal(pid: i64, signal: &str) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &pid.to_string()]).status().expect("kill runs");
     assert!(sent.success(), "kill -{signal} {pid}");
+}
+
+/// Random numbers that can be had again: the seed is printed, and `MOTIA_SEED` sets it.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn seeded() -> Self {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
+        let seed = std::env::var("MOTIA_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seed = seed.unwrap_or(u64::try_from(now & u128::from(u64::MAX)).expect("fits"));
+        println!("MOTIA_SEED={seed}");
+        Self(seed)
+    }
+
+    /// A number below `most`.
+    pub(crate) fn below(&mut self, most: usize) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % most as u64).expect("fits")
+    }
 }
 
 /// Waits until something holds.
