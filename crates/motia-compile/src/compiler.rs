@@ -104,8 +104,13 @@ impl Compiler {
 
         let lenient = entries.iter().position(|entry| entry.kind == FileKind::Config);
         let lenient = lenient.and_then(|index| graph.find(&paths[index]));
-        let mut linker =
-            Linker { root: &root, sdk: &self.config.sdk, graph: &graph, surfaces: &mut self.resolver.surfaces, lenient };
+        let mut linker = Linker {
+            root: &root,
+            sdk: &self.config.sdk,
+            graph: &graph,
+            surfaces: &mut self.resolver.surfaces,
+            lenient,
+        };
         let linked: Vec<Linked> = (0..graph.files.len()).map(|id| linker.link(id)).collect();
 
         // Users empty `.motia` while we run.

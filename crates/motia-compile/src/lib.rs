@@ -62,6 +62,7 @@ mod nesting;
 mod parallel;
 mod pattern;
 mod resolve;
+mod scratch;
 mod sdk;
 mod shim;
 mod surface;

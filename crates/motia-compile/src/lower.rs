@@ -1,5 +1,7 @@
 //! From source text to a syntax tree without types.
 
+mod namespaces;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -51,7 +53,10 @@ pub(crate) fn lower<'a>(
     if checked.diagnostics.has_errors() {
         return Err(checked.diagnostics);
     }
-    let scoping = checked.semantic.into_scoping();
+    let mut scoping = checked.semantic.into_scoping();
+    if typescript && namespaces::qualify(allocator, &mut program, &scoping)? {
+        scoping = SemanticBuilder::new_compiler().with_enum_eval(true).build(&program).semantic.into_scoping();
+    }
     let transformer = Transformer::new(allocator, path, &options(dialect)).build_with_scoping(scoping, &mut program);
     // What it merely warns of is lowered to something else than was written.
     if !transformer.diagnostics.is_empty() {

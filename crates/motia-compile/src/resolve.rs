@@ -170,7 +170,13 @@ impl Resolver {
 
     /// A package whose default export is wanted. One that answers `import` with a module without a default may well answer `require` with
     /// something that is one: the original compiled to `require`, so projects import such packages that way.
-    pub(crate) fn with_default(&mut self, found: Package, folder: &Path, config: &TsConfig, specifier: &str) -> Package {
+    pub(crate) fn with_default(
+        &mut self,
+        found: Package,
+        folder: &Path,
+        config: &TsConfig,
+        specifier: &str,
+    ) -> Package {
         if found.shape != Shape::Esm || self.surfaces.esm(&found.path).contains("default") {
             return found;
         }

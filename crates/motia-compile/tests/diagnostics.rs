@@ -95,6 +95,10 @@ said! {
     }
     an_export_assignment_beside_exports { "steps/a.step.ts": "const x = 1\nexport = x\nexport const y = 2" }
     a_namespace_with_a_variable { "steps/a.step.ts": "export namespace N {\n  export let count = 0\n}" }
+    a_component_whose_namespace_is_hidden {
+        "steps/a.step.ts": "export { view } from '../lib/ui'",
+        "lib/ui.tsx": "namespace UI { export const Button = () => 'button' }\nnamespace UI {\n  export const view = (UI: object) => <Button {...UI}/>\n}\nexport const view = UI.view",
+    }
     names_that_the_sdk_does_not_have { "steps/a.step.ts": "import { nothing } from 'motia'\nexport const result = nothing" }
     a_configuration_keeps_what_it_can {
         "motia.config.ts": "import gone, { named } from 'gone'\nimport { defineConfig } from 'motia'\nconst other = require('other')\nexport default defineConfig({ plugins: [gone(), named.x, other()] })",

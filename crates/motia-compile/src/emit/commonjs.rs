@@ -18,7 +18,7 @@ use crate::shim::quote;
 
 use super::Place;
 use super::rewrite::{Access, Binding, Rewriter};
-use super::scratch;
+use crate::scratch;
 
 pub(super) fn rewrite<'a>(
     allocator: &'a Allocator,

@@ -13,7 +13,7 @@ use crate::shim::NAMESPACE;
 
 use super::Place;
 use super::rewrite::{Binding, Rewriter};
-use super::scratch;
+use crate::scratch;
 
 pub(super) fn rewrite<'a>(
     allocator: &'a Allocator,

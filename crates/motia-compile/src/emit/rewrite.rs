@@ -20,7 +20,7 @@ use crate::layout::file_url;
 use crate::links::Links;
 
 use super::needs::Needs;
-use super::scratch::Names;
+use crate::scratch::Names;
 
 /// What an import binding is in the output.
 pub(super) struct Binding<'a> {
