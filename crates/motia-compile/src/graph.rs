@@ -92,6 +92,11 @@ impl File {
         })
     }
 
+    /// JSON, be it right or wrong.
+    pub(crate) fn is_data(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == "json")
+    }
+
     /// The format of what it is compiled to. JSON becomes CommonJS, so that `import` and `require` share one object.
     pub(crate) fn format(&self) -> Format {
         self.facts().map_or(Format::CommonJs, |facts| facts.format)
@@ -106,10 +111,19 @@ impl File {
         self.facts().into_iter().flat_map(|facts| &facts.requests).zip(&self.targets)
     }
 
-    /// The files of the project that it asks for.
+    /// The files of the project that it loads.
     pub(crate) fn edges(&self) -> impl Iterator<Item = (&Request, FileId)> {
+        self.asked().filter(|(request, _)| !request.kind.names())
+    }
+
+    /// The files of the project that it only names: whoever gets the name loads them, if anybody does.
+    pub(crate) fn named(&self) -> impl Iterator<Item = FileId> {
+        self.asked().filter(|(request, _)| request.kind.names()).map(|(_, id)| id)
+    }
+
+    fn asked(&self) -> impl Iterator<Item = (&Request, FileId)> {
         self.requests().filter_map(|(request, target)| match target {
-            Resolved::File(id) if request.kind != RequestKind::Locate => Some((request, *id)),
+            Resolved::File(id) => Some((request, *id)),
             _ => None,
         })
     }
@@ -182,7 +196,7 @@ impl Graph {
         let mut targets = Vec::with_capacity(facts.requests.len());
         for (index, request) in facts.requests.iter().enumerate() {
             let mode = match (request.kind, facts.format) {
-                (RequestKind::Dynamic, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
+                (RequestKind::Dynamic | RequestKind::Thread, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
                 _ => Mode::Require,
             };
             let target = match resolver.resolve(folder, &config, &request.specifier, mode) {
@@ -237,7 +251,7 @@ fn load(files: &mut [File], memory: &mut Memory) {
 }
 
 fn learn(file: &File) -> Result<Kind, Box<Diagnostic>> {
-    if file.path.extension().is_some_and(|extension| extension == "json") {
+    if file.is_data() {
         return match serde_json::from_str::<serde::de::IgnoredAny>(&file.source) {
             Ok(_) => Ok(Kind::Json),
             Err(error) => {

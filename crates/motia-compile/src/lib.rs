@@ -7,7 +7,7 @@
 //! | [`discovery`](discover) | finds steps, streams and the configuration |
 //! | `graph` | reads files from the entries on, and follows their specifiers |
 //! | `lower` | parses a file and takes its types away (oxc) |
-//! | `analyze` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
+//! | `analyze`, `loaders` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
 //! | `resolve`, `tsconfig`, `sdk` | what a specifier stands for |
 //! | `pattern`, `modules` | what a computed one may stand for, and the list that answers when it runs |
 //! | `names` | which exported names are values, and which only types |
@@ -55,6 +55,7 @@ mod installing;
 mod layout;
 mod link;
 mod links;
+mod loaders;
 mod lower;
 mod modules;
 mod names;

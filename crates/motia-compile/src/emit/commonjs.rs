@@ -28,7 +28,7 @@ pub(super) fn rewrite<'a>(
     place: &Place<'_>,
 ) {
     let was_module = program.source_type.is_module();
-    let rewriter = Rewriter::new(allocator, scoping, links, Format::CommonJs, place.source);
+    let rewriter = Rewriter::new(allocator, program, scoping, links, Format::CommonJs, place.source);
     let mut module = Module {
         rewriter,
         modules: BTreeMap::new(),
