@@ -1,5 +1,6 @@
 //! From source text to a syntax tree without types.
 
+mod enums;
 mod namespaces;
 
 use std::collections::BTreeSet;
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{Decorator, Program};
+use oxc::ast::builder::AstBuilder;
 use oxc::ast_visit::Visit;
 use oxc::diagnostics::{Diagnostics, OxcDiagnostic};
 use oxc::parser::{ParseOptions, Parser, ParserReturn};
@@ -45,6 +47,9 @@ pub(crate) fn lower<'a>(
     let written_exports = written_exports(&parsed);
     let mut program = parsed.program;
     let typescript = program.source_type.is_typescript();
+    if typescript {
+        enums::define_declared(&AstBuilder::new(allocator), &mut program);
+    }
     if !dialect.experimental_decorators {
         refuse_decorators(&program, typescript)?;
     }
@@ -173,6 +178,8 @@ fn options(dialect: &Dialect) -> TransformOptions {
         },
         typescript: TypeScriptOptions {
             remove_class_fields_without_initializer: !dialect.define_fields,
+            // They may be used above the line that declares them.
+            optimize_const_enums: true,
             ..TypeScriptOptions::default()
         },
         decorator: DecoratorOptions {
