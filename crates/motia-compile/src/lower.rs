@@ -1,5 +1,6 @@
 //! From source text to a syntax tree without types.
 
+mod decorators;
 mod enums;
 mod namespaces;
 
@@ -47,8 +48,9 @@ pub(crate) fn lower<'a>(
     let written_exports = written_exports(&parsed);
     let mut program = parsed.program;
     let typescript = program.source_type.is_typescript();
+    let ast = AstBuilder::new(allocator);
     if typescript {
-        enums::define_declared(&AstBuilder::new(allocator), &mut program);
+        enums::define_declared(&ast, &mut program);
     }
     if !dialect.experimental_decorators {
         refuse_decorators(&program, typescript)?;
@@ -59,13 +61,21 @@ pub(crate) fn lower<'a>(
         return Err(checked.diagnostics);
     }
     let mut scoping = checked.semantic.into_scoping();
-    if typescript && namespaces::qualify(allocator, &mut program, &scoping)? {
+    let qualified = typescript && namespaces::qualify(allocator, &mut program, &scoping)?;
+    let arranged = decorators::arrange(&ast, &mut program, dialect)?;
+    if qualified || arranged.changed {
         scoping = SemanticBuilder::new_compiler().with_enum_eval(true).build(&program).semantic.into_scoping();
+    }
+    if typescript && dialect.decorator_metadata {
+        decorators::aliases::resolve(allocator, &mut program, &scoping);
     }
     let transformer = Transformer::new(allocator, path, &options(dialect)).build_with_scoping(scoping, &mut program);
     // What it merely warns of is lowered to something else than was written.
     if !transformer.diagnostics.is_empty() {
         return Err(transformer.diagnostics.into_iter().map(plainer).collect());
+    }
+    if arranged.unfinished {
+        decorators::finish(&ast, &mut program);
     }
     // The transformer lets its symbols drift from the tree. What TypeScript allows twice, JavaScript may not.
     let checked = SemanticBuilder::new_compiler().with_check_syntax_error(typescript).build(&program);

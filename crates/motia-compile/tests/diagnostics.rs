@@ -93,6 +93,14 @@ said! {
         "lib/dec.ts": "export const dec = (value: unknown, context: { kind: string }) => value",
         "tsconfig.json": r#"{ "compilerOptions": { "strict": true } }"#,
     }
+    a_decorator_of_a_rest_parameter {
+        "steps/a.step.ts": "const dec: any = () => {}\nexport class A {\n  run(@dec first: string, @dec ...rest: string[]) {}\n}",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true } }"#,
+    }
+    a_decorator_of_a_field_with_a_computed_name {
+        "steps/a.step.ts": "const dec: any = () => {}, name = () => 'x'\nexport class A {\n  @dec static [name()] = 1\n}",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true } }"#,
+    }
     an_export_assignment_beside_exports { "steps/a.step.ts": "const x = 1\nexport = x\nexport const y = 2" }
     a_namespace_with_a_variable { "steps/a.step.ts": "export namespace N {\n  export let count = 0\n}" }
     a_component_whose_namespace_is_hidden {
