@@ -89,6 +89,13 @@ impl Diagnostic {
         }
     }
 
+    /// What a reader of JSON says, which tells the place once more at its end.
+    pub(crate) fn not_json(path: &SourcePath, source: &str, why: &str, line: usize, column: usize) -> Self {
+        let why = why.split(" at line ").next().unwrap_or(why);
+        let at = offset(source, line, column);
+        Self::new(path, format!("this is not JSON: {why}")).at(source, at..at)
+    }
+
     /// The diagnostic as it is shown: the message, the place with a code frame, the chain of imports and the help.
     pub fn render(&self, color: bool) -> String {
         let paint = Paint { color };
@@ -182,6 +189,15 @@ impl Paint {
     fn accent(self, text: &str) -> String {
         self.with("31", text)
     }
+}
+
+fn offset(source: &str, line: usize, column: usize) -> usize {
+    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let mut at = (start + column.saturating_sub(1)).min(source.len());
+    while !source.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
 }
 
 /// The text of a file, shared with whoever points into it.

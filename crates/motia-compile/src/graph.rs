@@ -255,9 +255,8 @@ fn learn(file: &File) -> Result<Kind, Box<Diagnostic>> {
         return match serde_json::from_str::<serde::de::IgnoredAny>(&file.source) {
             Ok(_) => Ok(Kind::Json),
             Err(error) => {
-                let at = offset(&file.source, error.line(), error.column());
-                let message = format!("this is not JSON: {error}");
-                Err(Box::new(Diagnostic::new(&file.name, message).at(&file.source, at..at)))
+                let (line, column) = (error.line(), error.column());
+                Err(Box::new(Diagnostic::not_json(&file.name, &file.source, &error.to_string(), line, column)))
             }
         };
     }
@@ -278,13 +277,4 @@ pub(crate) fn guard<T>(
         let message = format!("the compiler failed on this file: {}", cause.unwrap_or("unknown cause"));
         Err(Box::new(Diagnostic::new(name, message).help("this is a bug in motia: please report it with the file")))
     })
-}
-
-fn offset(source: &str, line: usize, column: usize) -> usize {
-    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let mut at = (start + column.saturating_sub(1)).min(source.len());
-    while !source.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

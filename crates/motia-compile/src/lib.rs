@@ -9,6 +9,7 @@
 //! | `lower` | parses a file and takes its types away (oxc) |
 //! | `analyze`, `loaders` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
 //! | `resolve`, `tsconfig`, `sdk` | what a specifier stands for |
+//! | `missing` | why it stands for nothing |
 //! | `pattern`, `modules` | what a computed one may stand for, and the list that answers when it runs |
 //! | `names` | which exported names are values, and which only types |
 //! | `link` → `links` | what each specifier of a file becomes |
@@ -57,6 +58,7 @@ mod link;
 mod links;
 mod loaders;
 mod lower;
+mod missing;
 mod modules;
 mod names;
 mod nesting;

@@ -65,22 +65,30 @@ impl TsConfig {
         found
     }
 
-    /// The targets of the entry of `paths` that matches: an exact one, else the one with the longest part before `*`.
+    /// The entry of `paths` that a specifier goes by, with the files that it leads to. One for every specifier does not count.
+    pub(crate) fn alias(&self, specifier: &str) -> Option<(String, Vec<PathBuf>)> {
+        self.matching(specifier)
+            .filter(|(pattern, _)| *pattern != "*")
+            .map(|(pattern, files)| (pattern.to_owned(), files))
+    }
+
     fn mapped(&self, specifier: &str) -> Vec<PathBuf> {
-        if let Some(targets) = self.paths.get(specifier) {
-            return targets.clone();
+        self.matching(specifier).map(|(_, files)| files).unwrap_or_default()
+    }
+
+    /// The entry of `paths` that matches: an exact one, else the one with the longest part before `*`.
+    fn matching(&self, specifier: &str) -> Option<(&str, Vec<PathBuf>)> {
+        if let Some((pattern, targets)) = self.paths.get_key_value(specifier) {
+            return Some((pattern, targets.clone()));
         }
         let matching = self.paths.iter().filter_map(|(pattern, targets)| {
             let (prefix, suffix) = pattern.split_once('*')?;
             let matched = specifier.strip_prefix(prefix)?.strip_suffix(suffix)?;
-            Some((prefix.len(), matched, targets))
+            Some((prefix.len(), pattern, matched, targets))
         });
-        match matching.max_by_key(|(length, ..)| *length) {
-            Some((_, matched, targets)) => {
-                targets.iter().map(|target| PathBuf::from(target.to_string_lossy().replacen('*', matched, 1))).collect()
-            }
-            None => Vec::new(),
-        }
+        let (_, pattern, matched, targets) = matching.max_by_key(|(length, ..)| *length)?;
+        let file = |target: &PathBuf| PathBuf::from(target.to_string_lossy().replacen('*', matched, 1));
+        Some((pattern, targets.iter().map(file).collect()))
     }
 }
 

@@ -52,6 +52,37 @@ said! {
         "steps/a.step.ts": "import x from 'lodash'\nexport const result = x",
         "package.json": r#"{ "dependencies": { "lodash": "^4.0.0" } }"#,
     }
+    a_part_of_node_that_is_not_there {
+        "steps/a.step.ts": "import x from 'fs/promises2'\nexport const result = x",
+        "steps/b.step.ts": "import x from 'buffer/'\nexport const result = x",
+    }
+    names_that_no_package_can_have {
+        "steps/a.step.ts": "import x from 'fs:promises'\nexport const result = x",
+        "steps/b.step.ts": "import x from '@/lib/x'\nexport const result = x",
+    }
+    an_alias_that_leads_nowhere {
+        "steps/a.step.ts": "import x from '@l/gone'\nexport const result = x",
+        "steps/b.step.ts": "import x from '@l/listed'\nexport const result = x",
+        "tsconfig.json": r#"{ "compilerOptions": { "paths": { "@l/*": ["lib/*", "./shared/*.ts"], "*": ["types/*"] } } }"#,
+        "package.json": r#"{ "dependencies": { "@l/listed": "1" } }"#,
+    }
+    an_entry_of_imports_that_is_not_there {
+        "steps/a.step.ts": "import x from '#nope'\nexport const result = x",
+        "steps/b.step.ts": "import x from '#lib/gone'\nexport const result = x",
+        "package.json": r##"{ "imports": { "#lib/*": { "types": "./lib/*.d.ts", "default": "./lib/*.ts" } } }"##,
+    }
+    an_entry_of_imports_without_a_manifest { "steps/a.step.ts": "import x from '#nope'\nexport const result = x" }
+    a_module_from_the_network { "steps/a.step.ts": "import x from 'https://esm.sh/x'\nexport const result = x" }
+    a_manifest_that_is_not_json {
+        "steps/a.step.ts": "import { x } from '../lib/x'\nexport const result = x",
+        "lib/x.ts": "import { h } from './h'\nexport const x = h",
+        "lib/h.ts": "export const h = 1",
+        "package.json": "{\n  \"name\": \"shop\"\n  \"version\": \"1\"\n}\n",
+    }
+    a_manifest_of_a_package_that_is_empty {
+        "steps/a.step.ts": "import x from 'pkg'\nexport const result = x",
+        "node_modules/pkg/package.json": "",
+    }
     a_missing_require { "steps/a.step.js": "const x = require('gone')\nconst lazy = () => require('also-gone')\nmodule.exports = { x }" }
     a_missing_dynamic_import { "steps/a.step.ts": "export const handler = () => import('gone')" }
     a_path_that_a_package_does_not_export {
