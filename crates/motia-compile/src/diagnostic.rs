@@ -191,7 +191,8 @@ impl Paint {
     }
 }
 
-fn offset(source: &str, line: usize, column: usize) -> usize {
+/// The place of a line and a column, as readers of JSON count them.
+pub(crate) fn offset(source: &str, line: usize, column: usize) -> usize {
     let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
     let mut at = (start + column.saturating_sub(1)).min(source.len());
     while !source.is_char_boundary(at) {

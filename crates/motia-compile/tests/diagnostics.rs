@@ -83,6 +83,16 @@ said! {
         "steps/a.step.ts": "import x from 'pkg'\nexport const result = x",
         "node_modules/pkg/package.json": "",
     }
+    a_configuration_that_is_a_list { "steps/a.step.ts": "export const result = 1", "tsconfig.json": "[]" }
+    a_configuration_that_is_not_json { "steps/a.step.ts": "export const result = 1", "tsconfig.json": "{\n  \"compilerOptions\": {\n    strict: true\n  }\n}" }
+    a_configuration_with_an_endless_comment { "steps/a.step.ts": "export const result = 1", "tsconfig.json": "{\n  /* \"strict\": true\n}" }
+    members_of_a_configuration_that_are_wrong {
+        "steps/a.step.ts": "import { a } from '@a/a'\nexport const result = a",
+        "lib/a.ts": "export const a = 1",
+        "tsconfig.json": "\u{feff}{\n  /* über\n     zwei Zeilen */\n  \"extends\": [\"./base\", \"./other\"],\n  \"compilerOptions\": {\n    \"paths\": { \"@b/*\": \"lib/*\", \"@a/*\": [\"lib/*\",], }, // ü\n    \"strict\": \"yes\", \"target\": null,\n    \"jsx\": { \"react\": true },\n  },\n}",
+        "base.json": r#"{ "compilerOptions": 5 }"#,
+        "other.json": r#"{ "extends": 7, "compilerOptions": { "paths": 5 } }"#,
+    }
     a_missing_require { "steps/a.step.js": "const x = require('gone')\nconst lazy = () => require('also-gone')\nmodule.exports = { x }" }
     a_missing_dynamic_import { "steps/a.step.ts": "export const handler = () => import('gone')" }
     a_path_that_a_package_does_not_export {
