@@ -107,7 +107,10 @@ impl Missing {
         let text = manifest.as_ref().and_then(|manifest| fs::read(manifest).ok());
         let value: Option<Value> = text.and_then(|text| serde_json::from_slice(&text).ok());
         let target = value.as_ref().and_then(|value| target(value.get("imports")?.as_object()?, specifier));
-        Self::Import { manifest, target }
+        match target {
+            Some(target) if is_bare(&target) => Self::Package(package_name(&target).to_owned()),
+            target => Self::Import { manifest, target },
+        }
     }
 }
 

@@ -69,7 +69,8 @@ said! {
     an_entry_of_imports_that_is_not_there {
         "steps/a.step.ts": "import x from '#nope'\nexport const result = x",
         "steps/b.step.ts": "import x from '#lib/gone'\nexport const result = x",
-        "package.json": r##"{ "imports": { "#lib/*": { "types": "./lib/*.d.ts", "default": "./lib/*.ts" } } }"##,
+        "steps/c.step.ts": "import x from '#validate'\nexport const result = x",
+        "package.json": r##"{ "imports": { "#validate": "zod/v4", "#lib/*": { "types": "./lib/*.d.ts", "default": "./lib/*.ts" } } }"##,
     }
     an_entry_of_imports_without_a_manifest { "steps/a.step.ts": "import x from '#nope'\nexport const result = x" }
     a_module_from_the_network { "steps/a.step.ts": "import x from 'https://esm.sh/x'\nexport const result = x" }
