@@ -12,12 +12,13 @@ use oxc::semantic::{ReferenceId, ScopeFlags, Scoping};
 use oxc::span::{GetSpan, Span};
 
 use crate::facts::{Computed, Export, Facts, Format, Import, Imported, Origin, Request, RequestKind};
+use crate::loaders::{Loaders, is_global, literal, require_kind};
 use crate::lower::{self, Lowered};
 use crate::pattern::Pattern;
 
 /// What the file at `path` is and wants.
 pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
-    let mut reader = Reader::new(&lowered.scoping);
+    let mut reader = Reader::new(&lowered.scoping, Loaders::of(&lowered.program, &lowered.scoping));
     reader.visit_program(&lowered.program);
 
     let has_module_syntax = reader.has_module_syntax;
@@ -46,51 +47,13 @@ pub(crate) fn analyze(path: &Path, lowered: &Lowered<'_>) -> Facts {
     }
 }
 
-/// The text of a string literal, or of a template without expressions.
-pub(crate) fn literal<'a>(expression: &Expression<'a>) -> Option<&'a str> {
-    match expression {
-        Expression::StringLiteral(string) => Some(string.value.as_str()),
-        Expression::TemplateLiteral(template) if template.expressions.is_empty() => {
-            template.quasis.first()?.value.cooked.map(|cooked| cooked.as_str())
-        }
-        _ => None,
-    }
-}
-
-/// Whether the identifier is the global of that name: `require`, say, and not a variable of the file.
-pub(crate) fn is_global(scoping: &Scoping, identifier: &IdentifierReference<'_>, name: &str) -> bool {
-    identifier.name == name && is_unbound(scoping, identifier)
-}
-
-pub(crate) fn is_unbound(scoping: &Scoping, identifier: &IdentifierReference<'_>) -> bool {
-    identifier.reference_id.get().is_some_and(|id| scoping.get_reference(id).symbol_id().is_none())
-}
-
-/// `require('x')` and `require.resolve('x')` of the global `require`.
-pub(crate) fn require_call<'a>(scoping: &Scoping, call: &CallExpression<'a>) -> Option<(RequestKind, &'a str)> {
-    let [argument] = call.arguments.as_slice() else { return None };
-    let specifier = literal(argument.as_expression()?)?;
-    Some((require_kind(scoping, &call.callee)?, specifier))
-}
-
-/// What calling this asks for, if it is `require` or `require.resolve`.
-fn require_kind(scoping: &Scoping, callee: &Expression<'_>) -> Option<RequestKind> {
-    match callee {
-        Expression::Identifier(callee) if is_global(scoping, callee, "require") => Some(RequestKind::Require),
-        Expression::StaticMemberExpression(member) if member.property.name == "resolve" => match &member.object {
-            Expression::Identifier(object) if is_global(scoping, object, "require") => Some(RequestKind::Locate),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
 pub(crate) fn range(span: Span) -> Range<usize> {
     span.start as usize..span.end as usize
 }
 
 struct Reader<'s> {
     scoping: &'s Scoping,
+    loaders: Loaders,
     /// How many functions the walk is inside of.
     functions: usize,
     /// How many `try` blocks the walk is inside of.
@@ -105,14 +68,15 @@ struct Reader<'s> {
     exports: Vec<Export>,
     stars: Vec<usize>,
     computed: Vec<Computed>,
-    /// Calls of `require` with a literal.
+    /// Calls of the global `require` with a literal.
     literal_requires: usize,
 }
 
 impl<'s> Reader<'s> {
-    fn new(scoping: &'s Scoping) -> Self {
+    fn new(scoping: &'s Scoping, loaders: Loaders) -> Self {
         Self {
             scoping,
+            loaders,
             functions: 0,
             tries: 0,
             has_module_syntax: false,
@@ -368,10 +332,11 @@ impl<'a> Visit<'a> for Reader<'_> {
     }
 
     fn visit_call_expression(&mut self, call: &CallExpression<'a>) {
-        if let Some((kind, specifier)) = require_call(self.scoping, call) {
+        if let Some((kind, specifier)) = self.loaders.call(self.scoping, call) {
             let span = call.arguments.first().map_or(call.span, GetSpan::span);
             self.request(specifier, kind, span);
-            self.literal_requires += usize::from(kind == RequestKind::Require);
+            let is_global = require_kind(self.scoping, &call.callee) == Some(RequestKind::Require);
+            self.literal_requires += usize::from(is_global);
         } else if require_kind(self.scoping, &call.callee).is_some()
             && let Some(specifier) = call.arguments.first().and_then(Argument::as_expression)
             && literal(specifier).is_none()
@@ -387,6 +352,14 @@ impl<'a> Visit<'a> for Reader<'_> {
             self.assigns_exports |= self.is_exports(first);
         }
         walk::walk_call_expression(self, call);
+    }
+
+    fn visit_new_expression(&mut self, new: &NewExpression<'a>) {
+        if let Some(path) = self.loaders.thread(self.scoping, new) {
+            let span = new.arguments.first().map_or(new.span, GetSpan::span);
+            self.request(&path, RequestKind::Thread, span);
+        }
+        walk::walk_new_expression(self, new);
     }
 
     fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {

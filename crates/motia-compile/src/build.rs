@@ -51,6 +51,8 @@ struct Live {
     optional: BTreeSet<FileId>,
     /// What they may ask for and cannot have, with what is said then.
     refused: BTreeMap<FileId, String>,
+    /// Those of them that a file names outright, with that file: there has to be something by that name.
+    named: BTreeMap<FileId, FileId>,
 }
 
 impl Live {
@@ -130,15 +132,25 @@ impl<'a> Build<'a> {
                 Err(diagnostic) => built.failed.push((entry.clone(), *diagnostic)),
             }
         }
-        self.admit_listed(&mut live);
+        self.admit_optional(&mut live);
+        for (&id, &by) in &live.named {
+            if let Err(mut diagnostic) = self.reach(id) {
+                diagnostic.chain.insert(0, self.graph.files[by].name.clone());
+                built.warnings.push(*diagnostic);
+            }
+        }
         live
     }
 
-    /// Adds what computed specifiers may stand for. What is wrong with such a file matters only if it is asked for.
-    fn admit_listed(&self, live: &mut Live) {
-        let listed_by = |id: FileId| self.graph.files[id].listed.iter().flat_map(|listing| &listing.files).copied();
+    /// Adds what computed specifiers may stand for, and what is only named. What is wrong with such a file matters only if it is
+    /// asked for.
+    fn admit_optional(&self, live: &mut Live) {
+        let files = &self.graph.files;
+        let listed_by = |id: FileId| files[id].listed.iter().flat_map(|listing| &listing.files).copied();
+        let named_by = |id: FileId| files[id].named().filter(|&id| !files[id].is_data());
+        let asked_by = |id: FileId| listed_by(id).chain(named_by(id));
         let mut judged = BTreeSet::new();
-        let mut waiting: Vec<FileId> = live.needed.iter().copied().flat_map(listed_by).collect();
+        let mut waiting: Vec<FileId> = live.needed.iter().copied().flat_map(asked_by).collect();
         while let Some(id) = waiting.pop() {
             if live.contains(id) || !judged.insert(id) {
                 continue;
@@ -146,7 +158,7 @@ impl<'a> Build<'a> {
             match self.reach(id) {
                 Ok(reached) => {
                     let new: Vec<FileId> = reached.into_iter().filter(|&id| !live.contains(id)).collect();
-                    waiting.extend(new.iter().copied().flat_map(listed_by));
+                    waiting.extend(new.iter().copied().flat_map(asked_by));
                     live.optional.extend(new);
                 }
                 Err(diagnostic) => {
@@ -154,6 +166,8 @@ impl<'a> Build<'a> {
                 }
             }
         }
+        let named = live.needed.union(&live.optional).flat_map(|&by| named_by(by).map(move |id| (id, by)));
+        live.named = named.filter(|(id, _)| live.refused.contains_key(id)).collect();
     }
 
     /// The files that an entry reaches, or what is wrong with the nearest that is wrong.
@@ -266,7 +280,11 @@ impl<'a> Build<'a> {
         let helpers =
             helpers.into_iter().map(|name| (helper_output(name), helpers::code(name).unwrap_or_default().to_owned()));
         let modules = modules.map(|modules| (modules::OUTPUT.to_owned(), modules.code()));
-        for (path, code) in made.chain(helpers).chain(modules) {
+        let refused = live.named.keys().map(|id| {
+            let said = live.refused.get(id).map_or("", String::as_str);
+            (self.graph.files[*id].output(&self.config.root), format!("throw new SyntaxError({});\n", quote(said)))
+        });
+        for (path, code) in made.chain(helpers).chain(modules).chain(refused) {
             let key = blake3::hash(code.as_bytes()).to_hex()[..32].to_owned();
             let text = (!self.before.is_some_and(|before| before.has(&path, &key))).then_some(code);
             built.items.push(Item { path, key, text });

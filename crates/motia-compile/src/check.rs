@@ -60,7 +60,7 @@ fn requires(graph: &Graph, id: FileId) -> impl Iterator<Item = (&Request, FileId
     graph.files[id].edges().filter(move |(request, _)| match request.kind {
         RequestKind::Require => true,
         RequestKind::Static => format == Format::CommonJs,
-        RequestKind::Dynamic | RequestKind::Locate => false,
+        RequestKind::Dynamic | RequestKind::Locate | RequestKind::Thread => false,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::generation::{GenerationHash, Generations, Held};
 use crate::graph::{File, FileId, Graph, Memory, Resolved};
 use crate::layout::normalize;
 use crate::link::{Linked, Linker};
+use crate::missing::Missing;
 use crate::parallel;
 use crate::pattern::Glob;
 use crate::resolve::{Resolver, candidates};
@@ -170,8 +171,14 @@ impl Generation {
 /// The files that would help if they came to be.
 fn missing_inputs(file: &File) -> impl Iterator<Item = PathBuf> {
     let folder = file.path.parent().unwrap_or(&file.path);
-    let missing = file.requests().filter(|(_, target)| matches!(target, Resolved::Missing(_)));
-    missing.flat_map(|(request, _)| candidates(folder, &request.specifier))
+    file.requests().flat_map(|(request, target)| match target {
+        Resolved::Missing(Missing::Alias { tried, .. }) => {
+            tried.iter().flat_map(|path| candidates(folder, &path.to_string_lossy())).collect()
+        }
+        Resolved::Missing(Missing::Manifest { path, .. }) => vec![path.clone()],
+        Resolved::Missing(_) => candidates(folder, &request.specifier),
+        _ => Vec::new(),
+    })
 }
 
 /// Entries are known by their real path, as what they import is.

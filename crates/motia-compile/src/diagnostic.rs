@@ -10,7 +10,7 @@ use oxc::diagnostics::OxcDiagnostic;
 /// How many lines are shown around the one that is wrong.
 const CONTEXT: usize = 2;
 
-/// Lines longer than this (minified code, embedded data) are cut in the excerpt.
+/// Lines longer than this (minified code, embedded data) are shown in part.
 const WIDTH: usize = 160;
 
 /// An error or a warning about one file.
@@ -89,6 +89,13 @@ impl Diagnostic {
         }
     }
 
+    /// What a reader of JSON says, which tells the place once more at its end.
+    pub(crate) fn not_json(path: &SourcePath, source: &str, why: &str, line: usize, column: usize) -> Self {
+        let why = why.split(" at line ").next().unwrap_or(why);
+        let at = offset(source, line, column);
+        Self::new(path, format!("this is not JSON: {why}")).at(source, at..at)
+    }
+
     /// The diagnostic as it is shown: the message, the place with a code frame, the chain of imports and the help.
     pub fn render(&self, color: bool) -> String {
         let paint = Paint { color };
@@ -141,23 +148,42 @@ impl Location {
     fn render(&self, paint: Paint, out: &mut String) {
         let gutter = self.excerpt.last().map_or(1, |line| line.number.to_string().len());
         for line in &self.excerpt {
-            let cut: String = line.text.chars().take(WIDTH).map(|c| if c == '\t' { ' ' } else { c }).collect();
+            let marked = (line.number == self.line).then(|| self.column - 1..self.column - 1 + self.width);
+            let (text, marked) = window(&line.text, marked);
             let number = paint.dim(&format!("{:>gutter$} |", line.number));
-            let _ = write!(out, "\n    {number} {}", cut.trim_end());
-            if line.number == self.line && self.column <= WIDTH {
-                let width = self.width.min(WIDTH + 1 - self.column);
-                let carets = paint.accent(&"^".repeat(width));
-                let _ = write!(
-                    out,
-                    "\n    {:gutter$} {} {:indent$}{carets}",
-                    "",
-                    paint.dim("|"),
-                    "",
-                    indent = self.column - 1
-                );
+            let _ = write!(out, "\n    {number} {}", text.trim_end());
+            if let Some(marked) = marked {
+                let carets = paint.accent(&"^".repeat(marked.len()));
+                let bar = paint.dim("|");
+                let _ = write!(out, "\n    {:gutter$} {bar} {:indent$}{carets}", "", "", indent = marked.start);
             }
         }
     }
+}
+
+/// As much of a line as is shown: around the characters that are marked, else its beginning. Gives also where the marked ones are in it.
+fn window(line: &str, marked: Option<Range<usize>>) -> (String, Option<Range<usize>>) {
+    let chars: Vec<char> = line.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
+    let start = match &marked {
+        Some(marked) if chars.len() > WIDTH && marked.end >= WIDTH => {
+            marked.start.saturating_sub(WIDTH / 2).min(chars.len() + 1 - WIDTH)
+        }
+        _ => 0,
+    };
+    let end = chars.len().min(start + WIDTH);
+    let mut shown = chars[start..end].to_vec();
+    // What is cut off is the place of an ellipsis.
+    if let Some(first) = shown.first_mut().filter(|_| start > 0) {
+        *first = '…';
+    }
+    if let Some(last) = shown.last_mut().filter(|_| end < chars.len()) {
+        *last = '…';
+    }
+    let marked = marked.map(|marked| {
+        let from = marked.start - start;
+        from..(marked.end - start).min(WIDTH.max(from + 1))
+    });
+    (shown.into_iter().collect(), marked)
 }
 
 /// Colour by meaning: none if it is off.
@@ -184,5 +210,60 @@ impl Paint {
     }
 }
 
+/// The place of a line and a column, as readers of JSON count them.
+pub(crate) fn offset(source: &str, line: usize, column: usize) -> usize {
+    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
+    let mut at = (start + column.saturating_sub(1)).min(source.len());
+    while !source.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
 /// The text of a file, shared with whoever points into it.
 pub(crate) type Source = Arc<str>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(source: &str, at: &str) -> String {
+        let start = source.find(at).unwrap_or_default();
+        Diagnostic::new(&SourcePath::from("a.ts"), "wrong").at(source, start..start + at.len()).render(false)
+    }
+
+    #[test]
+    fn a_long_line_is_shown_around_what_is_wrong() {
+        let words = |from: usize, to: usize| (from..to).map(|n| format!("w{n:03} ")).collect::<String>();
+        let first = format!("{}wrong {}", words(0, 3), words(4, 80));
+        let middle = format!("\tlet short = 1\n{}wrong {}\n{}", words(0, 60), words(61, 120), words(0, 80));
+        let last = format!("{}wrong", words(0, 60));
+        let wide = format!("{}{}{}", words(0, 60), "wrong".repeat(50), words(0, 60));
+        let umlauts = format!("{}wrong{}", "ü".repeat(200), "ü".repeat(200));
+        let exact = format!("{}wrong", "x".repeat(WIDTH - 5));
+        let frames = [
+            frame(&first, "wrong"),
+            frame(&middle, "wrong"),
+            frame(&last, "wrong"),
+            frame(&wide, &"wrong".repeat(50)),
+            frame(&umlauts, "wrong"),
+            frame(&exact, "wrong"),
+        ];
+        insta::assert_snapshot!(frames.join("\n\n"));
+    }
+
+    #[test]
+    fn what_is_marked_is_never_cut_off_at_its_beginning() {
+        for length in [1, WIDTH - 1, WIDTH, WIDTH + 1, 3 * WIDTH] {
+            let line: String = (0..length).map(|n| char::from(b'a' + (n % 26) as u8)).collect();
+            for start in 0..=length {
+                for width in [1, 7, WIDTH, 2 * WIDTH] {
+                    let (shown, marked) = window(&line, Some(start..start + width));
+                    let marked = marked.unwrap_or_default();
+                    assert!(shown.chars().count() <= WIDTH && !marked.is_empty(), "{length} {start} {width}");
+                    assert_eq!(shown.chars().nth(marked.start), line.chars().nth(start), "{length} {start} {width}");
+                }
+            }
+        }
+    }
+}

@@ -4,7 +4,6 @@ mod commonjs;
 mod esm;
 mod needs;
 mod rewrite;
-mod scratch;
 
 use std::path::Path;
 

@@ -75,6 +75,15 @@ pub(crate) enum RequestKind {
     Require,
     /// `require.resolve()`.
     Locate,
+    /// `new Worker(new URL('./x.ts', import.meta.url))`
+    Thread,
+}
+
+impl RequestKind {
+    /// Whether the code that asks gets a name of the file, and not what is in it.
+    pub(crate) fn names(self) -> bool {
+        matches!(self, Self::Locate | Self::Thread)
+    }
 }
 
 /// A name of another module.

@@ -92,6 +92,11 @@ impl File {
         })
     }
 
+    /// JSON, be it right or wrong.
+    pub(crate) fn is_data(&self) -> bool {
+        self.path.extension().is_some_and(|extension| extension == "json")
+    }
+
     /// The format of what it is compiled to. JSON becomes CommonJS, so that `import` and `require` share one object.
     pub(crate) fn format(&self) -> Format {
         self.facts().map_or(Format::CommonJs, |facts| facts.format)
@@ -106,10 +111,19 @@ impl File {
         self.facts().into_iter().flat_map(|facts| &facts.requests).zip(&self.targets)
     }
 
-    /// The files of the project that it asks for.
+    /// The files of the project that it loads.
     pub(crate) fn edges(&self) -> impl Iterator<Item = (&Request, FileId)> {
+        self.asked().filter(|(request, _)| !request.kind.names())
+    }
+
+    /// The files of the project that it only names: whoever gets the name loads them, if anybody does.
+    pub(crate) fn named(&self) -> impl Iterator<Item = FileId> {
+        self.asked().filter(|(request, _)| request.kind.names()).map(|(_, id)| id)
+    }
+
+    fn asked(&self) -> impl Iterator<Item = (&Request, FileId)> {
         self.requests().filter_map(|(request, target)| match target {
-            Resolved::File(id) if request.kind != RequestKind::Locate => Some((request, *id)),
+            Resolved::File(id) => Some((request, *id)),
             _ => None,
         })
     }
@@ -182,7 +196,7 @@ impl Graph {
         let mut targets = Vec::with_capacity(facts.requests.len());
         for (index, request) in facts.requests.iter().enumerate() {
             let mode = match (request.kind, facts.format) {
-                (RequestKind::Dynamic, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
+                (RequestKind::Dynamic | RequestKind::Thread, _) | (RequestKind::Static, Format::Esm) => Mode::Import,
                 _ => Mode::Require,
             };
             let target = match resolver.resolve(folder, &config, &request.specifier, mode) {
@@ -237,13 +251,12 @@ fn load(files: &mut [File], memory: &mut Memory) {
 }
 
 fn learn(file: &File) -> Result<Kind, Box<Diagnostic>> {
-    if file.path.extension().is_some_and(|extension| extension == "json") {
+    if file.is_data() {
         return match serde_json::from_str::<serde::de::IgnoredAny>(&file.source) {
             Ok(_) => Ok(Kind::Json),
             Err(error) => {
-                let at = offset(&file.source, error.line(), error.column());
-                let message = format!("this is not JSON: {error}");
-                Err(Box::new(Diagnostic::new(&file.name, message).at(&file.source, at..at)))
+                let (line, column) = (error.line(), error.column());
+                Err(Box::new(Diagnostic::not_json(&file.name, &file.source, &error.to_string(), line, column)))
             }
         };
     }
@@ -264,13 +277,4 @@ pub(crate) fn guard<T>(
         let message = format!("the compiler failed on this file: {}", cause.unwrap_or("unknown cause"));
         Err(Box::new(Diagnostic::new(name, message).help("this is a bug in motia: please report it with the file")))
     })
-}
-
-fn offset(source: &str, line: usize, column: usize) -> usize {
-    let start: usize = source.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum();
-    let mut at = (start + column.saturating_sub(1)).min(source.len());
-    while !source.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
 }

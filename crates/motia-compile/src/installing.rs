@@ -27,6 +27,12 @@ pub(crate) fn advice(folder: &Path, package: &str) -> String {
     }
 }
 
+/// Whether the `package.json` that a folder belongs to lists a package.
+pub(crate) fn is_listed(folder: &Path, package: &str) -> bool {
+    let manifest = folder.ancestors().map(|folder| folder.join("package.json")).find(|manifest| manifest.is_file());
+    manifest.is_some_and(|manifest| lists(&manifest, package))
+}
+
 fn lists(manifest: &Path, package: &str) -> bool {
     let manifest = fs::read(manifest).ok().and_then(|text| serde_json::from_slice::<serde_json::Value>(&text).ok());
     let groups = ["dependencies", "devDependencies", "optionalDependencies", "peerDependencies"];

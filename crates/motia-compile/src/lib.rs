@@ -7,8 +7,9 @@
 //! | [`discovery`](discover) | finds steps, streams and the configuration |
 //! | `graph` | reads files from the entries on, and follows their specifiers |
 //! | `lower` | parses a file and takes its types away (oxc) |
-//! | `analyze` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
+//! | `analyze`, `loaders` → `facts` | what a file is, imports and exports; kept as long as its text stays the same |
 //! | `resolve`, `tsconfig`, `sdk` | what a specifier stands for |
+//! | `missing` | why it stands for nothing |
 //! | `pattern`, `modules` | what a computed one may stand for, and the list that answers when it runs |
 //! | `names` | which exported names are values, and which only types |
 //! | `link` → `links` | what each specifier of a file becomes |
@@ -55,13 +56,16 @@ mod installing;
 mod layout;
 mod link;
 mod links;
+mod loaders;
 mod lower;
+mod missing;
 mod modules;
 mod names;
 mod nesting;
 mod parallel;
 mod pattern;
 mod resolve;
+mod scratch;
 mod sdk;
 mod shim;
 mod surface;

@@ -63,6 +63,7 @@ impl Linker<'_> {
                 RequestKind::Dynamic => one.import_dynamically(request, target),
                 RequestKind::Require => one.require(request, target),
                 RequestKind::Locate => one.locate(request, target),
+                RequestKind::Thread => one.thread(request, target),
             }
         }
         one.repeated_exports();
@@ -134,13 +135,29 @@ impl FileLinker<'_> {
     /// `require.resolve` of code is where that was compiled to; of anything else, where the user put it.
     fn locate(&mut self, request: &Request, target: &Resolved) {
         let to = match target {
-            Resolved::File(target) if self.graph.files[*target].facts().is_some() => self.file_specifier(*target),
-            Resolved::File(target) => self.graph.files[*target].path.to_string_lossy().into_owned(),
+            Resolved::File(target) => match &self.graph.files[*target] {
+                data if data.is_data() => data.path.to_string_lossy().into_owned(),
+                _ => self.file_specifier(*target),
+            },
             Resolved::Sdk(module) => self.sdk.path(*module).to_string_lossy().into_owned(),
             Resolved::Package(package) => package_path(package, &request.specifier),
             _ => return,
         };
         self.linked.links.locates.insert(request.specifier.clone(), to);
+    }
+
+    fn thread(&mut self, request: &Request, target: &Resolved) {
+        match target {
+            Resolved::File(target) if !self.graph.files[*target].is_data() => {
+                let to = self.file_specifier(*target);
+                self.linked.links.threads.insert(request.specifier.clone(), to);
+            }
+            Resolved::Missing(missing) => {
+                let warning = self.missing(request, missing);
+                self.linked.warnings.push(warning);
+            }
+            _ => {}
+        }
     }
 
     /// Types are gone by now, which may share a name with a value.

@@ -19,6 +19,8 @@ pub(crate) struct Links {
     pub(crate) requires: BTreeMap<String, String>,
     /// The same for `require.resolve()`.
     pub(crate) locates: BTreeMap<String, String>,
+    /// The same for files that run as threads.
+    pub(crate) threads: BTreeMap<String, String>,
     /// Local names of imports that turned out to be types.
     pub(crate) dropped_imports: BTreeSet<String>,
     /// Exported names that turned out to be types.

@@ -1,10 +1,15 @@
 //! From source text to a syntax tree without types.
 
+mod decorators;
+mod enums;
+mod namespaces;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{Decorator, Program};
+use oxc::ast::builder::AstBuilder;
 use oxc::ast_visit::Visit;
 use oxc::diagnostics::{Diagnostics, OxcDiagnostic};
 use oxc::parser::{ParseOptions, Parser, ParserReturn};
@@ -43,6 +48,10 @@ pub(crate) fn lower<'a>(
     let written_exports = written_exports(&parsed);
     let mut program = parsed.program;
     let typescript = program.source_type.is_typescript();
+    let ast = AstBuilder::new(allocator);
+    if typescript {
+        enums::define_declared(&ast, &mut program);
+    }
     if !dialect.experimental_decorators {
         refuse_decorators(&program, typescript)?;
     }
@@ -51,11 +60,22 @@ pub(crate) fn lower<'a>(
     if checked.diagnostics.has_errors() {
         return Err(checked.diagnostics);
     }
-    let scoping = checked.semantic.into_scoping();
+    let mut scoping = checked.semantic.into_scoping();
+    let qualified = typescript && namespaces::qualify(allocator, &mut program, &scoping)?;
+    let arranged = decorators::arrange(&ast, &mut program, dialect)?;
+    if qualified || arranged.changed {
+        scoping = SemanticBuilder::new_compiler().with_enum_eval(true).build(&program).semantic.into_scoping();
+    }
+    if typescript && dialect.decorator_metadata {
+        decorators::aliases::resolve(allocator, &mut program, &scoping);
+    }
     let transformer = Transformer::new(allocator, path, &options(dialect)).build_with_scoping(scoping, &mut program);
     // What it merely warns of is lowered to something else than was written.
     if !transformer.diagnostics.is_empty() {
         return Err(transformer.diagnostics.into_iter().map(plainer).collect());
+    }
+    if arranged.unfinished {
+        decorators::finish(&ast, &mut program);
     }
     // The transformer lets its symbols drift from the tree. What TypeScript allows twice, JavaScript may not.
     let checked = SemanticBuilder::new_compiler().with_check_syntax_error(typescript).build(&program);
@@ -168,6 +188,8 @@ fn options(dialect: &Dialect) -> TransformOptions {
         },
         typescript: TypeScriptOptions {
             remove_class_fields_without_initializer: !dialect.define_fields,
+            // They may be used above the line that declares them.
+            optimize_const_enums: true,
             ..TypeScriptOptions::default()
         },
         decorator: DecoratorOptions {

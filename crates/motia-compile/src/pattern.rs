@@ -8,8 +8,8 @@ use oxc::ast::ast::*;
 use oxc::semantic::Scoping;
 use oxc::syntax::operator::BinaryOperator;
 
-use crate::analyze::is_global;
 use crate::layout::normalize;
+use crate::loaders::{called, is_global};
 use crate::resolve::{is_bare, is_compiled};
 use crate::tsconfig::TsConfig;
 
@@ -196,15 +196,6 @@ fn write_call(scoping: &Scoping, call: &CallExpression<'_>, text: &mut String) {
             None => text.push(HOLE),
         },
         _ => text.push(HOLE),
-    }
-}
-
-/// The name of a function or method that is called.
-fn called<'e>(callee: &'e Expression<'_>) -> Option<&'e str> {
-    match callee {
-        Expression::Identifier(identifier) => Some(identifier.name.as_str()),
-        Expression::StaticMemberExpression(member) => Some(member.property.name.as_str()),
-        _ => None,
     }
 }
 

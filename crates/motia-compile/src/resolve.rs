@@ -11,6 +11,7 @@ use oxc_resolver::{ModuleType, ResolveError, ResolveOptions, Resolver as Oxc};
 
 use crate::layout::normalize;
 use crate::lower::HELPERS;
+use crate::missing::{Missing, package_name};
 use crate::sdk::SdkModule;
 use crate::surface::{self, Surfaces};
 use crate::tsconfig::TsConfig;
@@ -71,16 +72,6 @@ pub(crate) struct Package {
     pub(crate) shape: Shape,
     /// Node finds the same file by the bare specifier from a compiled file.
     pub(crate) bare: bool,
-}
-
-/// Why there is no such module.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Missing {
-    File,
-    /// The package of this name is not installed.
-    Package(String),
-    /// It is there, and it cannot be loaded.
-    Broken(String),
 }
 
 /// The extensions of the files that are compiled, in the order in which a specifier without one is tried.
@@ -194,11 +185,16 @@ impl Resolver {
         if let Some(helper) = specifier.strip_prefix(HELPERS) {
             return Target::Helper(helper.trim_start_matches("/helpers/").to_owned());
         }
-        if ["node:", "data:", "http:", "https:"].iter().any(|scheme| specifier.starts_with(scheme)) {
+        if ["node:", "data:"].iter().any(|scheme| specifier.starts_with(scheme)) {
             return Target::Native;
         }
+        if ["http:", "https:"].iter().any(|scheme| specifier.starts_with(scheme)) {
+            return Target::Missing(Missing::Remote);
+        }
         if !is_bare(specifier) {
-            return self.in_project(folder, specifier, mode).unwrap_or_else(|error| missing(folder, specifier, &error));
+            return self
+                .in_project(folder, specifier, mode)
+                .unwrap_or_else(|error| self.missing(folder, config, specifier, &error));
         }
         match self.package(folder, specifier, mode) {
             Err(ResolveError::Builtin { .. }) => Target::Native,
@@ -210,11 +206,17 @@ impl Resolver {
                 mapped.or_else(|| found.clone().ok()).unwrap_or_else(|| {
                     // The first error is about what is installed, which is what the user can change.
                     let found = found.err();
-                    self.in_project(folder, specifier, mode)
-                        .unwrap_or_else(|error| missing(folder, specifier, found.as_ref().unwrap_or(&error)))
+                    self.in_project(folder, specifier, mode).unwrap_or_else(|error| {
+                        self.missing(folder, config, specifier, found.as_ref().unwrap_or(&error))
+                    })
                 })
             }
         }
+    }
+
+    fn missing(&self, folder: &Path, config: &TsConfig, specifier: &str, error: &ResolveError) -> Target {
+        let is_builtin = |name: &str| matches!(self.require.resolve(folder, name), Err(ResolveError::Builtin { .. }));
+        Target::Missing(Missing::of(folder, config, specifier, error, is_builtin))
     }
 
     /// By Node's rules.
@@ -337,29 +339,6 @@ pub(crate) fn is_installed(root: &Path, path: &Path) -> bool {
     path.strip_prefix(root).unwrap_or(path).components().any(|component| component.as_os_str() == "node_modules")
 }
 
-fn missing(folder: &Path, specifier: &str, error: &ResolveError) -> Target {
-    Target::Missing(match error {
-        ResolveError::NotFound(_) | ResolveError::MatchedAliasNotFound(..) | ResolveError::ExtensionAlias(..) => {
-            if !is_bare(specifier) || specifier.starts_with('#') {
-                return Target::Missing(Missing::File);
-            }
-            let name = package_name(specifier);
-            let installed = folder.ancestors().map(|folder| folder.join("node_modules").join(name));
-            match installed.into_iter().find(|package| package.is_dir()) {
-                Some(package) => Missing::Broken(format!("{} is installed, but that is not in it", package.display())),
-                None => Missing::Package(name.to_owned()),
-            }
-        }
-        other => Missing::Broken(other.to_string()),
-    })
-}
-
 fn has_extension(path: &Path, extension: &str) -> bool {
     path.extension().is_some_and(|actual| actual == extension)
-}
-
-/// `a/b` → `a`, `@a/b/c` → `@a/b`.
-fn package_name(specifier: &str) -> &str {
-    let slashes = if specifier.starts_with('@') { 2 } else { 1 };
-    specifier.match_indices('/').nth(slashes - 1).map_or(specifier, |(end, _)| &specifier[..end])
 }

@@ -11,8 +11,8 @@ use oxc::ast::ast::*;
 use oxc::ast_visit::{Visit, walk};
 use oxc::syntax::module_record::ExportExportName;
 
-use crate::analyze::literal;
 use crate::layout::normalize;
+use crate::loaders::literal;
 use crate::lower;
 
 /// How deep `export * from` and `module.exports = require()` are followed.

@@ -1,20 +1,21 @@
 //! What `tsconfig.json` says about compiling and resolving.
 //!
-//! A broken or missing link of an `extends` chain is a warning: the rest of the chain still counts, since an editor
+//! A broken or missing link of an `extends` chain is a warning, and so is a member that is wrong: the rest still counts, since an editor
 //! setting must not keep a backend from starting.
+
+mod reading;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde::Deserialize;
 
 use crate::diagnostic::Diagnostic;
-use crate::layout::normalize;
+use crate::layout::{display_path, normalize};
+
+use self::reading::{Plain, Raw};
 
 /// The settings that change what a file is lowered to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,22 +66,30 @@ impl TsConfig {
         found
     }
 
-    /// The targets of the entry of `paths` that matches: an exact one, else the one with the longest part before `*`.
+    /// The entry of `paths` that a specifier goes by, with the files that it leads to. One for every specifier does not count.
+    pub(crate) fn alias(&self, specifier: &str) -> Option<(String, Vec<PathBuf>)> {
+        self.matching(specifier)
+            .filter(|(pattern, _)| *pattern != "*")
+            .map(|(pattern, files)| (pattern.to_owned(), files))
+    }
+
     fn mapped(&self, specifier: &str) -> Vec<PathBuf> {
-        if let Some(targets) = self.paths.get(specifier) {
-            return targets.clone();
+        self.matching(specifier).map(|(_, files)| files).unwrap_or_default()
+    }
+
+    /// The entry of `paths` that matches: an exact one, else the one with the longest part before `*`.
+    fn matching(&self, specifier: &str) -> Option<(&str, Vec<PathBuf>)> {
+        if let Some((pattern, targets)) = self.paths.get_key_value(specifier) {
+            return Some((pattern, targets.clone()));
         }
         let matching = self.paths.iter().filter_map(|(pattern, targets)| {
             let (prefix, suffix) = pattern.split_once('*')?;
             let matched = specifier.strip_prefix(prefix)?.strip_suffix(suffix)?;
-            Some((prefix.len(), matched, targets))
+            Some((prefix.len(), pattern, matched, targets))
         });
-        match matching.max_by_key(|(length, ..)| *length) {
-            Some((_, matched, targets)) => {
-                targets.iter().map(|target| PathBuf::from(target.to_string_lossy().replacen('*', matched, 1))).collect()
-            }
-            None => Vec::new(),
-        }
+        let (_, pattern, matched, targets) = matching.max_by_key(|(length, ..)| *length)?;
+        let file = |target: &PathBuf| PathBuf::from(target.to_string_lossy().replacen('*', matched, 1));
+        Some((pattern, targets.iter().map(file).collect()))
     }
 }
 
@@ -145,38 +154,24 @@ impl Loader<'_> {
             self.warn(file, "this configuration extends itself: the circle is ignored".to_owned());
             return None;
         }
-        let raw = match parse(file) {
-            Ok(raw) => raw,
-            Err(error) => {
-                self.warn(file, format!("this configuration cannot be read and is ignored: {error}"));
-                return None;
-            }
-        };
+        let raw = reading::read(file, &display_path(self.root, file), &mut self.configs.warnings)?;
         let folder = file.parent().unwrap_or(file);
         let mut options = Options::default();
         self.open.push(file.to_path_buf());
-        for base in raw.extends.map(OneOrMany::into_vec).unwrap_or_default() {
-            match find_base(folder, &base) {
+        for base in &raw.extends {
+            match find_base(folder, base) {
                 Some(base) => options = self.read(&base).unwrap_or_default().over(options),
                 None => self
                     .warn(file, format!("this configuration extends '{base}', which does not exist: that is ignored")),
             }
         }
         self.open.pop();
-        Some(Options::own(raw.compiler_options, folder, self.leaf).over(options))
+        Some(Options::own(raw, folder, self.leaf).over(options))
     }
 
     fn warn(&mut self, file: &Path, message: String) {
-        let path = crate::layout::display_path(self.root, file);
-        self.configs.warnings.push(Diagnostic::new(&path, message));
+        self.configs.warnings.push(Diagnostic::new(&display_path(self.root, file), message));
     }
-}
-
-fn parse(file: &Path) -> io::Result<Raw> {
-    let mut text = fs::read_to_string(file)?;
-    json_strip_comments::strip(&mut text)?;
-    let text = text.trim_start_matches('\u{feff}').trim();
-    if text.is_empty() { Ok(Raw::default()) } else { Ok(serde_json::from_str(text)?) }
 }
 
 /// The file that `extends` names: a path, or a file in a package.
@@ -192,54 +187,6 @@ fn config_file(path: &Path) -> Option<PathBuf> {
     [path.to_path_buf(), with_extension, path.join("tsconfig.json")].into_iter().find(|path| path.is_file())
 }
 
-#[derive(Default, Deserialize)]
-struct Raw {
-    extends: Option<OneOrMany>,
-    #[serde(default, rename = "compilerOptions")]
-    compiler_options: RawOptions,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-impl OneOrMany {
-    fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct RawOptions {
-    base_url: Option<String>,
-    paths: Option<IndexMap<String, Vec<String>>>,
-    #[serde(flatten)]
-    rest: Plain,
-}
-
-/// The options that are taken as they are written.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Plain {
-    target: Option<String>,
-    use_define_for_class_fields: Option<bool>,
-    experimental_decorators: Option<bool>,
-    emit_decorator_metadata: Option<bool>,
-    strict: Option<bool>,
-    strict_null_checks: Option<bool>,
-    jsx: Option<String>,
-    jsx_import_source: Option<String>,
-    jsx_factory: Option<String>,
-    jsx_fragment_factory: Option<String>,
-}
-
 /// The options of a file, with its paths made absolute.
 #[derive(Debug, Default)]
 struct Options {
@@ -249,7 +196,7 @@ struct Options {
 }
 
 impl Options {
-    fn own(raw: RawOptions, folder: &Path, leaf: &Path) -> Self {
+    fn own(raw: Raw, folder: &Path, leaf: &Path) -> Self {
         let absolute = |base: &Path, path: &str| {
             let path = path.replace("${configDir}", &leaf.to_string_lossy());
             normalize(&base.join(path))
@@ -260,7 +207,7 @@ impl Options {
             let targets = |targets: Vec<String>| targets.iter().map(|target| absolute(base, target)).collect();
             paths.into_iter().map(|(pattern, list)| (pattern, targets(list))).collect()
         });
-        Self { paths, base_url, plain: raw.rest }
+        Self { paths, base_url, plain: raw.plain }
     }
 
     /// These options, and those of `base` where these say nothing.

@@ -96,6 +96,107 @@ projects! {
     } => "1";
 }
 
+projects! {
+    what_is_only_located_is_compiled {
+        "steps/a.step.ts": "import { basename } from 'node:path'
+            const located = require.resolve('../lib/only')
+            const later = () => require.resolve('../lib/later.js')
+            export const result = () => [basename(located), require(located).one, basename(later()), require(later()).two, basename(require.resolve('../data.json'))]",
+        "lib/only.ts": "import { one as o } from './dep'\nexport const one: number = o",
+        "lib/dep.ts": "export const one: number = 1",
+        "lib/later.ts": "export const two: number = 2",
+        "data.json": "{}",
+    } => r#"["only.ts.mjs",1,"later.ts.mjs",2,"data.json"]"#;
+    commonjs_locates_as_well {
+        "steps/a.step.js": "exports.result = [require(require.resolve('../lib/only')).one, require.resolve('path')]",
+        "lib/only.ts": "export const one: number = 1",
+    } => r#"[1,"path"]"#;
+    a_thread_of_a_source_runs_what_that_became {
+        "steps/a.step.ts": "import { Worker } from 'node:worker_threads'\nimport { readFileSync } from 'node:fs'
+            const said = (worker: Worker) => new Promise((done, failed) => worker.once('message', done).once('error', failed))
+            const source = new URL('../lib/thread.ts', import.meta.url)
+            export const result = async () => [
+              await said(new Worker(new URL('../lib/thread.ts', import.meta.url), { workerData: 1 })),
+              await said(new Worker(source, { workerData: 2 })),
+              readFileSync(source, 'utf8').split(' ')[0], source.pathname.split('/').pop(),
+            ]",
+        "lib/thread.ts": "import { parentPort, workerData } from 'node:worker_threads'\nimport { double } from './double.js'\nparentPort!.postMessage(double(workerData as number))",
+        "lib/double.ts": "export const double = (n: number): number => n * 2",
+    } => r#"[2,4,"import","thread.ts"]"#;
+    threads_by_other_names_and_paths {
+        "steps/a.step.ts": "import * as threads from 'worker_threads'\nimport { Worker as Thread } from 'worker_threads'\nimport { fileURLToPath } from 'url'\nimport path, { join } from 'path'
+            const said = (worker: threads.Worker) => new Promise((done) => worker.once('message', done))
+            const file = join(__dirname, 'threads', 'a%20b.js')
+            export const result = async () => {
+              const { Worker } = await import('node:worker_threads')
+              return [
+                await said(new threads.Worker(fileURLToPath(new URL('./threads/a%2520b.ts', import.meta.url)))),
+                await said(new Thread(path.resolve(import.meta.dirname, 'threads/a%20b.ts'))), await said(new Worker(file)),
+              ]
+            }",
+        "steps/threads/a%20b.ts": "import { parentPort } from 'worker_threads'\nparentPort!.postMessage('said' as string)",
+    } => r#"["said","said","said"]"#;
+    threads_of_commonjs {
+        "steps/a.step.js": "const { Worker } = require('worker_threads'), path = require('path')
+            exports.result = new Promise((done) => new Worker(path.join(__dirname, '../lib/thread')).once('message', done))",
+        "lib/thread.js": "require('worker_threads').parentPort.postMessage(require('./other').said)",
+        "lib/other.ts": "export const said: string = 'said'",
+    } => r#""said""#;
+    a_class_that_is_called_worker_gets_what_it_is_given {
+        "steps/a.step.ts": "class Worker { constructor(public url: URL) {} }\nimport 'node:worker_threads'
+            export const result = new Worker(new URL('../lib/x.ts', import.meta.url)).url.pathname.split('/').pop()",
+        "lib/x.ts": "throw new Error('loaded')",
+    } => r#""x.ts""#;
+    a_require_that_was_created_finds_typescript {
+        "steps/a.step.ts": "import { createRequire as make } from 'node:module'\nimport module from 'module'
+            const load = make(import.meta.url)
+            export const result = [load('../lib/x').x, load('../lib/y.js').y, make(import.meta.filename)('../lib/x').x, module.createRequire(import.meta.url)('../data.json').d,
+              load('old').o, typeof load('fs').readFileSync, load.resolve('../lib/z').split('/').pop(), typeof load.cache, load(['../data', 'json'].join('.')).d]",
+        "lib/x.ts": "export const x: string = 'x'",
+        "lib/y.ts": "export const y: string = 'y'",
+        "lib/z.ts": "export {}",
+        "data.json": r#"{ "d": "d" }"#,
+        "node_modules/old/index.js": "exports.o = 'o'",
+    } => r#"["x","y","x","d","o","function","z.ts.mjs","object","d"]"#;
+    a_require_that_was_created_in_commonjs {
+        "steps/a.step.cjs": "const { createRequire } = require('module')\nconst load = createRequire(__filename)\nexports.result = load('../lib/x').x",
+        "lib/x.ts": "export const x: string = 'x'",
+    } => r#""x""#;
+}
+
+#[test]
+fn a_thread_that_does_not_compile_is_warned_of_and_fails_when_it_is_started() {
+    let project = Project::new(&[
+        (
+            "steps/a.step.ts",
+            "import { Worker } from 'node:worker_threads'
+            const said = (error: Error) => error.message.split('\\n')[0]
+            const thread = () => new Worker(new URL('../lib/thread.ts', import.meta.url))
+            export const result = () => new Promise((done) => thread().once('error', (error) => done(said(error))))
+            export const gone = () => new Worker(new URL('../lib/gone.ts', import.meta.url))",
+        ),
+        ("lib/thread.ts", "import { x } from './bad'\nexport default x"),
+        ("lib/bad.ts", "export const x ="),
+    ]);
+    let generation = project.compile();
+    let warnings: Vec<String> = generation.warnings.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(warnings.join("\n"), @r"
+    Unexpected token
+      at lib/bad.ts:1:17
+        1 | export const x =
+          |                 ^
+      imported from steps/a.step.ts → lib/thread.ts → lib/bad.ts
+    cannot find '../lib/gone.ts'
+      at steps/a.step.ts:5:50
+        3 |             const thread = () => new Worker(new URL('../lib/thread.ts', import.meta.url))
+        4 |             export const result = () => new Promise((done) => thread().once('error', (error) => done(said(error))))
+        5 |             export const gone = () => new Worker(new URL('../lib/gone.ts', import.meta.url))
+          |                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      help: check the path and the name; extensions may be left out, upper and lower case count
+    ");
+    assert_eq!(project.run(&generation, "steps/a.step.ts").unwrap(), r#""lib/thread.ts does not compile""#);
+}
+
 const ASKING: &str = "const load = (name: string) => import(`../plugins/${name}.ts`)
     const why = (name: string) => load(name).then((m) => m.default, (error) => [error.name, error.message.split('\\n')[0], error.code ?? ''].join(' | '))
     export const result = async () => [await why('good'), await why('bad'), await why('gone')]";

@@ -52,6 +52,48 @@ said! {
         "steps/a.step.ts": "import x from 'lodash'\nexport const result = x",
         "package.json": r#"{ "dependencies": { "lodash": "^4.0.0" } }"#,
     }
+    a_part_of_node_that_is_not_there {
+        "steps/a.step.ts": "import x from 'fs/promises2'\nexport const result = x",
+        "steps/b.step.ts": "import x from 'buffer/'\nexport const result = x",
+    }
+    names_that_no_package_can_have {
+        "steps/a.step.ts": "import x from 'fs:promises'\nexport const result = x",
+        "steps/b.step.ts": "import x from '@/lib/x'\nexport const result = x",
+    }
+    an_alias_that_leads_nowhere {
+        "steps/a.step.ts": "import x from '@l/gone'\nexport const result = x",
+        "steps/b.step.ts": "import x from '@l/listed'\nexport const result = x",
+        "tsconfig.json": r#"{ "compilerOptions": { "paths": { "@l/*": ["lib/*", "./shared/*.ts"], "*": ["types/*"] } } }"#,
+        "package.json": r#"{ "dependencies": { "@l/listed": "1" } }"#,
+    }
+    an_entry_of_imports_that_is_not_there {
+        "steps/a.step.ts": "import x from '#nope'\nexport const result = x",
+        "steps/b.step.ts": "import x from '#lib/gone'\nexport const result = x",
+        "steps/c.step.ts": "import x from '#validate'\nexport const result = x",
+        "package.json": r##"{ "imports": { "#validate": "zod/v4", "#lib/*": { "types": "./lib/*.d.ts", "default": "./lib/*.ts" } } }"##,
+    }
+    an_entry_of_imports_without_a_manifest { "steps/a.step.ts": "import x from '#nope'\nexport const result = x" }
+    a_module_from_the_network { "steps/a.step.ts": "import x from 'https://esm.sh/x'\nexport const result = x" }
+    a_manifest_that_is_not_json {
+        "steps/a.step.ts": "import { x } from '../lib/x'\nexport const result = x",
+        "lib/x.ts": "import { h } from './h'\nexport const x = h",
+        "lib/h.ts": "export const h = 1",
+        "package.json": "{\n  \"name\": \"shop\"\n  \"version\": \"1\"\n}\n",
+    }
+    a_manifest_of_a_package_that_is_empty {
+        "steps/a.step.ts": "import x from 'pkg'\nexport const result = x",
+        "node_modules/pkg/package.json": "",
+    }
+    a_configuration_that_is_a_list { "steps/a.step.ts": "export const result = 1", "tsconfig.json": "[]" }
+    a_configuration_that_is_not_json { "steps/a.step.ts": "export const result = 1", "tsconfig.json": "{\n  \"compilerOptions\": {\n    strict: true\n  }\n}" }
+    a_configuration_with_an_endless_comment { "steps/a.step.ts": "export const result = 1", "tsconfig.json": "{\n  /* \"strict\": true\n}" }
+    members_of_a_configuration_that_are_wrong {
+        "steps/a.step.ts": "import { a } from '@a/a'\nexport const result = a",
+        "lib/a.ts": "export const a = 1",
+        "tsconfig.json": "\u{feff}{\n  /* über\n     zwei Zeilen */\n  \"extends\": [\"./base\", \"./other\"],\n  \"compilerOptions\": {\n    \"paths\": { \"@b/*\": \"lib/*\", \"@a/*\": [\"lib/*\",], }, // ü\n    \"strict\": \"yes\", \"target\": null,\n    \"jsx\": { \"react\": true },\n  },\n}",
+        "base.json": r#"{ "compilerOptions": 5 }"#,
+        "other.json": r#"{ "extends": 7, "compilerOptions": { "paths": 5 } }"#,
+    }
     a_missing_require { "steps/a.step.js": "const x = require('gone')\nconst lazy = () => require('also-gone')\nmodule.exports = { x }" }
     a_missing_dynamic_import { "steps/a.step.ts": "export const handler = () => import('gone')" }
     a_path_that_a_package_does_not_export {
@@ -93,8 +135,20 @@ said! {
         "lib/dec.ts": "export const dec = (value: unknown, context: { kind: string }) => value",
         "tsconfig.json": r#"{ "compilerOptions": { "strict": true } }"#,
     }
+    a_decorator_of_a_rest_parameter {
+        "steps/a.step.ts": "const dec: any = () => {}\nexport class A {\n  run(@dec first: string, @dec ...rest: string[]) {}\n}",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true } }"#,
+    }
+    a_decorator_of_a_field_with_a_computed_name {
+        "steps/a.step.ts": "const dec: any = () => {}, name = () => 'x'\nexport class A {\n  @dec static [name()] = 1\n}",
+        "tsconfig.json": r#"{ "compilerOptions": { "experimentalDecorators": true } }"#,
+    }
     an_export_assignment_beside_exports { "steps/a.step.ts": "const x = 1\nexport = x\nexport const y = 2" }
     a_namespace_with_a_variable { "steps/a.step.ts": "export namespace N {\n  export let count = 0\n}" }
+    a_component_whose_namespace_is_hidden {
+        "steps/a.step.ts": "export { view } from '../lib/ui'",
+        "lib/ui.tsx": "namespace UI { export const Button = () => 'button' }\nnamespace UI {\n  export const view = (UI: object) => <Button {...UI}/>\n}\nexport const view = UI.view",
+    }
     names_that_the_sdk_does_not_have { "steps/a.step.ts": "import { nothing } from 'motia'\nexport const result = nothing" }
     a_configuration_keeps_what_it_can {
         "motia.config.ts": "import gone, { named } from 'gone'\nimport { defineConfig } from 'motia'\nconst other = require('other')\nexport default defineConfig({ plugins: [gone(), named.x, other()] })",

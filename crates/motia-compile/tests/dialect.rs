@@ -84,6 +84,25 @@ projects! {
         "lib/deep.ts": "export declare const enum Nothing { A }\nexport const enum Deep { X = 'x' }",
         "tsconfig.json": r#"{ "compilerOptions": { "isolatedModules": true, "preserveConstEnums": false } }"#,
     } => r#"[8,"Large","red","x",1,8]"#;
+    const_enums_may_be_used_above_their_declaration {
+        "steps/a.step.ts": "export const result = [Size.L, Size['S'], (() => Size.L)()]
+            const enum Size { S = 1, L = S << 3 }",
+    } => "[8,1,8]";
+    const_enums_that_are_only_declared_have_values {
+        "steps/a.step.ts": "import { Size, Away } from '../lib/size'\nimport * as sizes from '../lib/size'
+            declare const enum E { A = 1, B = 'b' }
+            declare namespace Outer.Inner { const enum K { X = 5 } type T = 1 }
+            namespace Mixed { export declare const enum M { P = 7 } }
+            export declare const enum Own { Q = 9 }
+            export const result = [E.A, E['B'], Outer.Inner.K.X, Mixed.M.P, Own.Q, Size.L, Away.Far, sizes.Size.S]",
+        "lib/size.ts": "export declare const enum Size { S = 1, L = S << 3 }\nexport { Away } from './away'",
+        "lib/away.ts": "declare const enum Away { Far = 'far' }\nexport { Away }",
+    } => r#"[1,"b",5,7,9,8,"far",1]"#;
+    what_is_declared_otherwise_is_left_to_others {
+        "steps/a.step.ts": "declare enum E { A = 1 }\ndeclare namespace N { const enum K { X = 1 } const y: number }
+            Object.assign(globalThis, { E: { A: 'theirs' }, N: { y: 'theirs' } })
+            export const result = [E.A, N.y]",
+    } => r#"["theirs","theirs"]"#;
     constructor_parameters_become_properties {
         "steps/a.step.ts": "class A { b = this.a + 1; constructor(private readonly a: number, public c = 3) {} }
             export const result = { ...new A(1) }",

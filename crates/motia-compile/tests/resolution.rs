@@ -173,8 +173,10 @@ fn a_broken_extends_is_a_warning() {
     insta::assert_snapshot!(warnings.join("\n"), @r"
     this configuration extends './gone.json', which does not exist: that is ignored
       at tsconfig.json
-    this configuration cannot be read and is ignored: key must be a string at line 1 column 3
-      at bad.json
+    this is not JSON, and is ignored: key must be a string
+      at bad.json:1:3
+        1 | { nonsense
+          |   ^
     this configuration extends itself: the circle is ignored
       at tsconfig.json
     ");
@@ -195,9 +197,25 @@ fn comments_and_commas_in_tsconfig_do_no_harm_and_its_mistakes_are_told() {
     let generation = project.compile();
     assert_eq!(project.run(&generation, "steps/a.step.ts").unwrap(), "[1,2]");
     insta::assert_snapshot!(generation.warnings[0].to_string(), @r#"
-    this configuration cannot be read and is ignored: invalid type: string "lib", expected a map at line 1 column 37
-      at bad.json
+    'paths' has to be an object, { … }: it is ignored
+      at bad.json:1:33
+        1 | { "compilerOptions": { "paths": "lib" } }
+          |                                 ^^^^^
     "#);
+}
+
+#[test]
+fn what_an_alias_may_come_to_lead_to_is_watched_for() {
+    let project = Project::new(&[
+        ("steps/a.step.ts", "import { a } from '@l/a'\nexport const result = a"),
+        ("tsconfig.json", r#"{ "compilerOptions": { "paths": { "@l/*": ["lib/*"] } } }"#),
+    ]);
+    let mut compiler = project.compiler();
+    let generation = compiler.compile(&project.entries()).unwrap();
+    assert!(generation.inputs.contains(&project.root.join("lib/a.ts")));
+    project.write("lib/a.ts", "export const a = 1");
+    let generation = compiler.compile(&project.entries()).unwrap();
+    assert_eq!(project.run(&generation, "steps/a.step.ts").unwrap(), "1");
 }
 
 #[test]

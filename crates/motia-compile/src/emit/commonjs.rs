@@ -18,7 +18,7 @@ use crate::shim::quote;
 
 use super::Place;
 use super::rewrite::{Access, Binding, Rewriter};
-use super::scratch;
+use crate::scratch;
 
 pub(super) fn rewrite<'a>(
     allocator: &'a Allocator,
@@ -28,7 +28,7 @@ pub(super) fn rewrite<'a>(
     place: &Place<'_>,
 ) {
     let was_module = program.source_type.is_module();
-    let rewriter = Rewriter::new(allocator, scoping, links, Format::CommonJs, place.source);
+    let rewriter = Rewriter::new(allocator, program, scoping, links, Format::CommonJs, place.source);
     let mut module = Module {
         rewriter,
         modules: BTreeMap::new(),

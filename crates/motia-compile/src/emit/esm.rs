@@ -13,7 +13,7 @@ use crate::shim::NAMESPACE;
 
 use super::Place;
 use super::rewrite::{Binding, Rewriter};
-use super::scratch;
+use crate::scratch;
 
 pub(super) fn rewrite<'a>(
     allocator: &'a Allocator,
@@ -22,7 +22,7 @@ pub(super) fn rewrite<'a>(
     links: &Links,
     place: &Place<'_>,
 ) {
-    let mut rewriter = Rewriter::new(allocator, scoping, links, Format::Esm, place.source);
+    let mut rewriter = Rewriter::new(allocator, program, scoping, links, Format::Esm, place.source);
     bind(&mut rewriter, program);
     rewriter.visit_program(program);
     program.body.retain_mut(|statement| keep(&rewriter, statement));

@@ -7,7 +7,7 @@ use crate::shim::quote;
 use std::fmt::Write as _;
 
 use super::Place;
-use super::scratch::Names;
+use crate::scratch::Names;
 
 #[derive(Default)]
 pub(super) struct Needs<'a> {

@@ -14,13 +14,13 @@ use oxc::span::{GetSpan, SPAN, Span};
 use oxc::syntax::identifier::is_identifier_name;
 use oxc::syntax::operator::UnaryOperator;
 
-use crate::analyze::{is_unbound, literal, require_call};
 use crate::facts::{Format, RequestKind};
 use crate::layout::file_url;
 use crate::links::Links;
+use crate::loaders::{Loaders, is_unbound, literal};
 
 use super::needs::Needs;
-use super::scratch::Names;
+use crate::scratch::Names;
 
 /// What an import binding is in the output.
 pub(super) struct Binding<'a> {
@@ -45,6 +45,7 @@ pub(super) struct Rewriter<'a, 'f> {
     pub(super) ast: AstBuilder<'a>,
     pub(super) allocator: &'a Allocator,
     pub(super) scoping: &'f Scoping,
+    loaders: Loaders,
     pub(super) links: &'f Links,
     pub(super) format: Format,
     pub(super) source: &'f Path,
@@ -56,6 +57,7 @@ pub(super) struct Rewriter<'a, 'f> {
 impl<'a, 'f> Rewriter<'a, 'f> {
     pub(super) fn new(
         allocator: &'a Allocator,
+        program: &Program<'a>,
         scoping: &'f Scoping,
         links: &'f Links,
         format: Format,
@@ -65,6 +67,7 @@ impl<'a, 'f> Rewriter<'a, 'f> {
             ast: AstBuilder::new(allocator),
             allocator,
             scoping,
+            loaders: Loaders::of(program, scoping),
             links,
             format,
             source,
@@ -240,6 +243,13 @@ impl<'a, 'f> Rewriter<'a, 'f> {
         true
     }
 
+    /// `require` of the compiled file, or its `resolve`.
+    fn compiled_require(&mut self, span: Span, resolve: bool) -> Expression<'a> {
+        let require = self.needs.compiled_require(self.format, &mut self.names);
+        let require = self.identifier(span, require);
+        if resolve { self.member(SPAN, require, "resolve") } else { require }
+    }
+
     fn is_member_of_module(&self, callee: &Expression<'a>) -> bool {
         matches!(callee, Expression::Identifier(identifier)
             if matches!(self.binding(identifier).and_then(|binding| binding.access), Some(Access::Member(..))))
@@ -322,15 +332,14 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
     }
 
     fn visit_call_expression(&mut self, call: &mut CallExpression<'a>) {
-        if let Some((kind, specifier)) = require_call(self.scoping, call) {
+        if let Some((kind, specifier)) = self.loaders.call(self.scoping, call) {
             let to = match kind {
                 RequestKind::Locate => self.links.locates.get(specifier),
                 _ => self.links.requires.get(specifier),
             };
             if let Some(to) = to {
-                let require = self.needs.compiled_require(self.format, &mut self.names);
-                let require = self.identifier(call.callee.span(), require);
-                call.callee = if kind == RequestKind::Locate { self.member(SPAN, require, "resolve") } else { require };
+                let locates = kind == RequestKind::Locate;
+                call.callee = self.compiled_require(call.callee.span(), locates);
                 call.arguments[0] = Argument::from(self.literal(call.arguments[0].span(), to));
                 return;
             }
@@ -348,6 +357,17 @@ impl<'a> VisitMut<'a> for Rewriter<'a, '_> {
         if is_import {
             call.callee = self.without_this(call.callee.take_in(&self.ast));
         }
+    }
+
+    fn visit_new_expression(&mut self, new: &mut NewExpression<'a>) {
+        let path = self.loaders.thread(self.scoping, new);
+        if let Some(to) = path.and_then(|path| self.links.threads.get(&path)) {
+            let span = new.arguments[0].span();
+            let resolve = self.compiled_require(span, true);
+            let to = Argument::from(self.literal(span, to));
+            new.arguments[0] = Argument::new_call_expression(span, resolve, None, [to], false, &self.ast);
+        }
+        walk_mut::walk_new_expression(self, new);
     }
 
     fn visit_tagged_template_expression(&mut self, tagged: &mut TaggedTemplateExpression<'a>) {

@@ -10,19 +10,19 @@ use oxc::semantic::Scoping;
 use oxc::span::{SPAN, SourceType, Span};
 
 /// Names that no variable of a file has and no global that it uses.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     allocator: &'a Allocator,
     taken: HashSet<String>,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(allocator: &'a Allocator, scoping: &Scoping) -> Self {
+    pub(crate) fn new(allocator: &'a Allocator, scoping: &Scoping) -> Self {
         let globals = scoping.root_unresolved_references().keys().map(ToString::to_string);
         Self { allocator, taken: scoping.symbol_names().map(str::to_owned).chain(globals).collect() }
     }
 
     /// `wish`, or something like it.
-    pub(super) fn make(&mut self, wish: &str) -> &'a str {
+    pub(crate) fn make(&mut self, wish: &str) -> &'a str {
         let mut name = wish.to_owned();
         let mut count = 1;
         while !self.taken.insert(name.clone()) {
@@ -34,7 +34,7 @@ impl<'a> Names<'a> {
 }
 
 /// The statements of a piece of code that the compiler wrote. They map to nothing in the source.
-pub(super) fn statements<'a>(allocator: &'a Allocator, code: &str, kind: SourceType) -> ArenaVec<'a, Statement<'a>> {
+pub(crate) fn statements<'a>(allocator: &'a Allocator, code: &str, kind: SourceType) -> ArenaVec<'a, Statement<'a>> {
     struct Unplace;
     impl<'a> VisitMut<'a> for Unplace {
         fn visit_span(&mut self, span: &mut Span) {
