@@ -99,6 +99,46 @@ fn a_worker_that_answers_before_its_replacement_is_there_carries_on() {
 }
 
 #[test]
+fn events_beside_one_that_blocks_their_worker_are_not_charged_for_it() {
+    let subscriber = |name: &str, body: &str| {
+        format!(
+            "export const config = {{ type: 'event', name: '{name}', subscribes: ['go'],
+               infrastructure: {{ handler: {{ timeout: 1 }}, queue: {{ maxRetries: 0 }} }} }}
+             export const handler = async (input, {{ state }}) => {{ {body} }}"
+        )
+    };
+    let pause = |ms: u32| format!("await new Promise((done) => setTimeout(done, {ms}));");
+    let good = subscriber("Good", &format!("{} await state.set('good', 'done', true)", pause(300)));
+    let bad = subscriber("Bad", &format!("{} for (;;) {{}}", pause(100)));
+    let go = "export const config = { type: 'api', name: 'Go', path: '/go', method: 'POST', emits: ['go'] }
+              export const handler = async (req, { emit }) => {
+                await emit({ topic: 'go', data: {} })
+                return { status: 200, body: {} }
+              }";
+    let done = "export const config = { type: 'api', name: 'Done', path: '/done', method: 'GET' }
+                export const handler = async (req, { state }) => ({ status: 200, body: { done: await state.get('good', 'done') } })";
+    let project = Project::new(&[
+        ("steps/good.step.ts", &good),
+        ("steps/bad.step.ts", &bad),
+        ("steps/go.step.ts", go),
+        ("steps/done.step.ts", done),
+    ]);
+    let engine = project.dev();
+    assert_eq!(engine.post("/go", "{}").status, 200);
+    engine
+        .wait_for("its worker was blocked while the handler ran: the event goes back, uncharged, and runs alone next");
+    let line = engine.wait_for("the event is a dead letter now");
+    assert!(line.contains("it blocked its worker's thread"), "{line}");
+    eventually("the other is handled", || (engine.get("/done").json()["done"] == true).then_some(()));
+    let queues = engine.get("/__motia/queues").json();
+    let dead = |step: &str| {
+        let queues = queues["queues"].as_array().expect("a list").iter();
+        queues.filter(|queue| queue["step"] == step).filter_map(|queue| queue["dead"].as_u64()).sum::<u64>()
+    };
+    assert_eq!((dead("Good"), dead("Bad")), (0, 1), "{queues}");
+}
+
+#[test]
 fn an_event_whose_worker_is_silent_past_its_visibility_timeout_runs_alone_and_ends_as_a_dead_letter() {
     let stop = "export const config = { type: 'event', name: 'Stop', subscribes: ['go'],
                   infrastructure: { queue: { visibilityTimeout: 3, maxRetries: 0 } } }

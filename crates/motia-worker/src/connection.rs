@@ -278,6 +278,11 @@ impl<H: Host> CallHandle<H> {
         outcome.unwrap_or_else(|_| Err(self.connection.ended_error()))
     }
 
+    /// Whether the worker's thread is blocked, by this handler or by another. Says so within a second.
+    pub async fn is_blocked(&self) -> bool {
+        self.connection.is_blocked().await
+    }
+
     /// Aborts the handler's signal. The handler may still answer.
     pub fn cancel(&mut self, reason: &'static str) {
         self.over = true;
@@ -467,6 +472,10 @@ impl<H: Host> Shared<H> {
         if settled {
             self.settled.notify_waiters();
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     /// Ends the connection once: every call in flight is answered with how it ended.

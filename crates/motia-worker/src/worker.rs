@@ -45,6 +45,7 @@ pub struct Place<H: Host> {
     connection: Connection<H>,
     /// Given back when the call is over.
     credit: Box<dyn Send>,
+    alone: bool,
 }
 
 impl<H: Host> Worker<H> {
@@ -91,7 +92,12 @@ impl<H: Host> Worker<H> {
 
     /// A place, against what is given back when the call is over.
     pub(crate) fn place(&self, credit: impl Send + 'static) -> Place<H> {
-        Place { connection: self.connection.clone(), credit: Box::new(credit) }
+        Place { connection: self.connection.clone(), credit: Box::new(credit), alone: false }
+    }
+
+    /// A place in a worker that has no other call.
+    pub(crate) fn place_alone(&self, credit: impl Send + 'static) -> Place<H> {
+        Place { alone: true, ..self.place(credit) }
     }
 
     /// It serves until another has taken its place.
@@ -105,6 +111,11 @@ impl<H: Host> Worker<H> {
 }
 
 impl<H: Host> Place<H> {
+    /// Whether the call has its worker for itself: if that blocks or dies, it is known which call is to blame.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     /// Calls a handler.
     pub fn call(self, request: CallRequest<H::Call>) -> CallHandle<H> {
         self.connection.call(request, self.credit)

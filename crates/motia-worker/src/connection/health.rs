@@ -1,6 +1,6 @@
 //! Whether a worker is well: its signs of life, and calls that go on past their end.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,16 +12,27 @@ use super::{Connection, Shared};
 use crate::frame::Kind;
 use crate::host::Host;
 
+/// A worker that has left this many pings unanswered is blocked; so is one that does not answer a further one for as long.
+const UNANSWERED: u32 = 3;
+const PROBE: Duration = Duration::from_secs(1);
+
 /// What is known of a worker's health.
 pub(super) struct Health {
     heard: AtomicU64,
+    /// Pings since it was heard last.
+    unanswered: AtomicU32,
     memory: AtomicU64,
     retiring: watch::Sender<Option<String>>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { heard: AtomicU64::new(0), memory: AtomicU64::new(0), retiring: watch::Sender::new(None) }
+        Self {
+            heard: AtomicU64::new(0),
+            unanswered: AtomicU32::new(0),
+            memory: AtomicU64::new(0),
+            retiring: watch::Sender::new(None),
+        }
     }
 }
 
@@ -42,6 +53,7 @@ impl Health {
     /// Something came.
     pub(super) fn heard(&self) {
         self.heard.fetch_add(1, Ordering::Relaxed);
+        self.unanswered.store(0, Ordering::Relaxed);
     }
 
     /// The worker answered a ping.
@@ -58,12 +70,31 @@ impl Health {
 impl<H: Host> Connection<H> {
     /// Asks for a sign of life.
     pub(crate) fn ping(&self) {
+        self.shared.health.unanswered.fetch_add(1, Ordering::Relaxed);
         self.shared.send(Kind::Ping, 0, 0, b"", Bytes::new());
     }
 
     /// Counts the times that something came: all of it is sent by the thread that runs handlers.
     pub(crate) fn heard(&self) -> u64 {
         self.shared.health.heard.load(Ordering::Relaxed)
+    }
+
+    /// Whether its thread is blocked: it has left pings unanswered, or answers none now.
+    pub(super) async fn is_blocked(&self) -> bool {
+        if self.shared.health.unanswered.load(Ordering::Relaxed) >= UNANSWERED {
+            return true;
+        }
+        let heard = self.heard();
+        self.ping();
+        let mut waited = Duration::ZERO;
+        while self.heard() == heard && !self.shared.has_ended() {
+            if waited >= PROBE {
+                return true;
+            }
+            tokio::time::sleep(PROBE / 50).await;
+            waited += PROBE / 50;
+        }
+        false
     }
 
     /// The resident memory that the worker told last, in bytes; 0 before it did.

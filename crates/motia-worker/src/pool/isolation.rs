@@ -94,7 +94,7 @@ impl<H: Host> PoolInner<H> {
         let worker = self.fresh_worker().await?;
         self.isolation.state.lock().busy.push(Arc::clone(&worker));
         self.stock_up();
-        Ok(worker.place(Alone { pool: Arc::clone(self), worker: Arc::clone(&worker), _slot: slot }))
+        Ok(worker.place_alone(Alone { pool: Arc::clone(self), worker: Arc::clone(&worker), _slot: slot }))
     }
 
     async fn fresh_worker(self: &Arc<Self>) -> Result<Arc<Worker<H>>, Unavailable> {
