@@ -1,6 +1,7 @@
 //! The workers that serve, and those that finish: who joins, who leaves, and who takes their places.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use motia_core::record::Level;
@@ -83,6 +84,7 @@ impl<H: Host> PoolInner<H> {
                 return worker.kill("the engine is stopping");
             }
             *self.settings.lock() = settings;
+            self.crowded.store(false, Ordering::Relaxed);
             crew.plan = Some(plan);
             if let Some(mustering) = crew.mustering.take() {
                 mustering.cancel();

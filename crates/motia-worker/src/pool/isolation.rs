@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Loaded, PoolInner, Unavailable};
+use crate::connection::Credit;
 use crate::host::Host;
 use crate::worker::{Place, Worker};
 
@@ -66,6 +67,11 @@ impl<H: Host> Isolation<H> {
         std::mem::take(&mut state.ready)
     }
 
+    /// Whether a further call need not wait for another to end.
+    pub(super) fn has_room(&self) -> bool {
+        self.state.lock().slots.available_permits() > 0
+    }
+
     pub(super) fn everyone(&self) -> Vec<Arc<Worker<H>>> {
         let state = self.state.lock();
         state.ready.iter().chain(&state.busy).cloned().collect()
@@ -78,6 +84,8 @@ struct Alone<H: Host> {
     worker: Arc<Worker<H>>,
     _slot: OwnedSemaphorePermit,
 }
+
+impl<H: Host> Credit for Alone<H> {}
 
 impl<H: Host> Drop for Alone<H> {
     fn drop(&mut self) {
