@@ -81,6 +81,11 @@ export class Connection {
     return this.#outgoing.idle
   }
 
+  /** Sends what waits soon, whatever happens to the thread: at once, unless much does so. */
+  hurry() {
+    this.#outbox.hurry()
+  }
+
   /** Sends what waits now, before code runs that may never let go of the thread. */
   flush() {
     this.#outbox.flush()
