@@ -321,9 +321,31 @@ fn a_worker_above_its_memory_limit_is_replaced_without_a_gap() {
     let project =
         Project::new(&[OK, config("export default { workers: { memory: '200mb' } }"), ("steps/leak.step.ts", leak)]);
     let engine = project.dev();
-    thread::sleep(Duration::from_secs(11));
-    let worker = pid_in(&engine, "/leak");
-    engine.wait_for("MB, which is above workers.memory (200 MB)");
+    // Each of them leaks soon after its start.
+    for _ in 0..3 {
+        engine.mark();
+        let worker = pid_in(&engine, "/leak");
+        engine.wait_for("MB, which is above workers.memory (200 MB)");
+        eventually("another serves", || (pid_in(&engine, "/ok") != worker).then_some(()));
+    }
+}
+
+#[test]
+fn a_project_above_its_memory_limit_is_replaced_for_what_its_calls_leave_alone() {
+    let leak = "const kept = [Buffer.alloc(60 << 20, 1)]
+                export const config = { type: 'api', name: 'Leak', path: '/leak', method: 'GET' }
+                export const handler = async () => {
+                  kept.push(Buffer.alloc(120 << 20, 1))
+                  return { status: 200, body: { pid: process.pid } }
+                }";
+    let project =
+        Project::new(&[OK, config("export default { workers: { memory: '1' } }"), ("steps/leak.step.ts", leak)]);
+    let engine = project.dev();
+    engine.wait_for("before its first call, which is above workers.memory (1 byte): it is not replaced until it has");
+    let worker = engine.worker_pid();
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(pid_in(&engine, "/leak"), worker);
+    engine.wait_for("half as much again as at its start");
     eventually("another serves", || (pid_in(&engine, "/ok") != worker).then_some(()));
 }
 

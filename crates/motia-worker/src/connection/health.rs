@@ -22,6 +22,8 @@ pub(super) struct Health {
     /// Pings since it was heard last.
     unanswered: AtomicU32,
     memory: AtomicU64,
+    /// What it had when its files were imported; 0 while that is not known.
+    loaded: AtomicU64,
     retiring: watch::Sender<Option<String>>,
 }
 
@@ -31,14 +33,15 @@ impl Default for Health {
             heard: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
             memory: AtomicU64::new(0),
+            loaded: AtomicU64::new(0),
             retiring: watch::Sender::new(None),
         }
     }
 }
 
-/// The meta of a `PONG`.
+/// The meta of a `PONG`, and of a `READY`.
 #[derive(Deserialize)]
-pub(super) struct PongMeta {
+pub(super) struct MemoryMeta {
     #[serde(default)]
     memory: u64,
 }
@@ -57,8 +60,15 @@ impl Health {
     }
 
     /// The worker answered a ping.
-    pub(super) fn pong(&self, PongMeta { memory }: &PongMeta) {
+    pub(super) fn pong(&self, MemoryMeta { memory }: &MemoryMeta) {
         self.memory.store(*memory, Ordering::Relaxed);
+        // One that did not say so when it was ready.
+        let _ = self.loaded.compare_exchange(0, *memory, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The worker has imported its files.
+    pub(super) fn ready(&self, MemoryMeta { memory }: &MemoryMeta) {
+        self.loaded.store(*memory, Ordering::Relaxed);
     }
 
     /// The worker asks to be taken out of service.
@@ -100,6 +110,11 @@ impl<H: Host> Connection<H> {
     /// The resident memory that the worker told last, in bytes; 0 before it did.
     pub(crate) fn memory(&self) -> u64 {
         self.shared.health.memory.load(Ordering::Relaxed)
+    }
+
+    /// The resident memory that the worker had before its first call, in bytes; 0 while that is not known.
+    pub(crate) fn memory_at_start(&self) -> u64 {
+        self.shared.health.loaded.load(Ordering::Relaxed)
     }
 
     /// Tells the worker to listen for a debugger, or no longer.

@@ -225,7 +225,10 @@ impl<H: Host> Shared<H> {
                     .unwrap_or_else(|_| HandlerError::new(String::from_utf8_lossy(&frame.body)));
                 LoadEvent::Refused { source: meta::<FileMeta>(&frame)?.file, error }
             }
-            Kind::Ready => LoadEvent::Ready,
+            Kind::Ready => {
+                self.health.ready(&meta(&frame)?);
+                LoadEvent::Ready
+            }
             // Frames that only the engine sends: nothing of ours answers them.
             _ => return Ok(()),
         };

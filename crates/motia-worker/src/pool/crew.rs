@@ -292,10 +292,7 @@ impl<H: Host> PoolInner<H> {
     /// A worker is replaced, and finishes what it holds. `lived`: for how long it had user code.
     pub(super) fn retire(self: &Arc<Self>, worker: &Arc<Worker<H>>, reason: &str, lived: Duration) {
         let runtime = self.config.runtime;
-        let serves = match &*self.serving.borrow() {
-            Serving::Workers(workers) => workers.iter().any(|other| Arc::ptr_eq(other, worker)),
-            Serving::Isolated | Serving::Stopped => false,
-        };
+        let serves = self.is_serving(worker);
         if serves {
             self.report(Level::Warn, format!("the {runtime} worker is replaced: {reason}"));
         }
@@ -310,12 +307,21 @@ impl<H: Host> PoolInner<H> {
         self.muster(pause);
     }
 
-    /// A worker serves until another has taken its place.
-    pub(super) fn relieve(self: &Arc<Self>, worker: &Arc<Worker<H>>, reason: &str) {
+    /// A worker serves until another has taken its place. `lived`: for how long it had user code; if that is short time and again, the
+    /// others come later.
+    pub(super) fn relieve(self: &Arc<Self>, worker: &Arc<Worker<H>>, reason: &str, lived: Duration) {
         let runtime = self.config.runtime;
         self.report(Level::Info, format!("the {runtime} worker is being replaced: {reason}"));
+        let pause = self.crew.lock().pause(lived, LONGEST_DEPARTURE);
         worker.depart();
-        self.muster(Duration::ZERO);
+        self.muster(pause);
+    }
+
+    pub(super) fn is_serving(&self, worker: &Arc<Worker<H>>) -> bool {
+        match &*self.serving.borrow() {
+            Serving::Workers(workers) => workers.iter().any(|other| Arc::ptr_eq(other, worker)),
+            Serving::Isolated | Serving::Stopped => false,
+        }
     }
 
     /// A worker has ended.
