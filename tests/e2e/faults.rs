@@ -181,6 +181,34 @@ fn a_stop_lets_what_runs_finish() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_at_once_is_one_wish_and_a_later_one_ends_everything() {
+    let project = Project::new(&[("steps/slow.step.ts", SLOW)]);
+    let engine = project.start();
+    thread::scope(|scope| {
+        let held = scope.spawn(|| engine.get("/slow/1500"));
+        thread::sleep(Duration::from_millis(300));
+        for _ in 0..2 {
+            engine.signal("TERM");
+            thread::sleep(Duration::from_millis(20));
+        }
+        engine.signal("INT");
+        assert_eq!(held.join().expect("answered").status, 200);
+    });
+    let (status, output) = engine.wait();
+    assert!(status.success() && !output.contains("at once"), "{output}");
+
+    let engine = project.start();
+    thread::scope(|scope| {
+        scope.spawn(|| engine.client().try_request("GET", "/slow/5000", &[], b""));
+        thread::sleep(Duration::from_millis(300));
+        engine.signal("TERM");
+        thread::sleep(Duration::from_millis(800));
+        engine.signal("TERM");
+        engine.wait_for("stopped at once; what was running is cut off");
+    });
+}
+
+#[test]
 fn what_outlives_the_deadline_is_cut_off_and_events_run_again() {
     let project = Project::new(&[
         ("steps/keep.step.ts", KEEP),

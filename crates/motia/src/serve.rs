@@ -21,7 +21,6 @@ use motia_store::Store;
 use motia_worker::pool::{PoolConfig, node_program};
 use motia_worker::process::Spawner;
 use motia_worker::{Loaded, Pool};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::app_hook::{self, AppHook};
@@ -31,6 +30,7 @@ use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::descriptors::Descriptors;
 use crate::project::{Parts, Project};
+use crate::signals::Signals;
 use crate::{dotenv, install, node, sdk};
 
 /// Runs until a signal. `inspect`: where a debugger may attach. Errors are what keeps the project from starting at all.
@@ -171,13 +171,15 @@ impl Instance {
             }
             stopped
         };
-        match signals.race(finish).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => self.console.warning(&error.to_string()),
-            // A second signal: at once. Workers die with us, and events run again at the next start.
+        match signals.insist(finish).await {
+            Some(Ok(())) => project.stop_app().await,
+            Some(Err(error)) => {
+                self.console.warning(&error.to_string());
+                project.stop_app().await;
+            }
+            // At once. Workers die with us, and events run again at the next start.
             None => self.console.warning("stopped at once; what was running is cut off"),
         }
-        project.stop_app().await;
         // Whoever looks for this engine finds that it is gone.
         let _ = fs::remove_file(self.motia_dir.join(ENGINE_FILE));
         if let Some(reason) = fatal {
@@ -388,41 +390,6 @@ impl Environment {
 
     fn all(&self) -> Vec<(OsString, OsString)> {
         self.variables.clone()
-    }
-}
-
-/// SIGINT, SIGTERM and SIGHUP: each asks to stop, in order; a second one at once.
-struct Signals {
-    signals: [Signal; 3],
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            signals: [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
-            ],
-        })
-    }
-
-    async fn stop(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-
-    /// The outcome, unless a signal comes first.
-    async fn race<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            outcome = work => Some(outcome),
-            () = self.stop() => None,
-        }
     }
 }
 
