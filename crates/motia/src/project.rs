@@ -20,7 +20,7 @@ use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool, PoolSettings};
 use tokio::sync::mpsc;
 
 use crate::app_hook::AppHook;
-use crate::assemble::{Assembled, assemble};
+use crate::assemble::{Assembled, assemble, problem_of_settings};
 use crate::console::Console;
 
 /// Generations that workers may still load files from: the current one's, and those of the old workers that a pool keeps.
@@ -49,6 +49,8 @@ pub(crate) struct Project {
     lines: HashMap<SourcePath, String>,
     /// Said once, not at each reload.
     warned: HashSet<String>,
+    /// What the config said when it could be used last.
+    settings: ProjectConfig,
     loading: Option<InProgress>,
 }
 
@@ -61,6 +63,14 @@ pub(crate) struct Parts {
     pub(crate) console: Console,
     /// A debugger may stand in a handler for as long as it likes.
     pub(crate) debugged: bool,
+}
+
+/// Why a project's config does not hold.
+pub(crate) enum ConfigTrouble {
+    /// It is still being imported.
+    UnderWay,
+    /// It cannot be used. Its name, and why.
+    Broken(SourcePath, String),
 }
 
 /// A plan that a worker is loading.
@@ -101,6 +111,7 @@ impl Project {
             troubled: HashSet::new(),
             lines: HashMap::new(),
             warned: HashSet::new(),
+            settings: ProjectConfig::default(),
             loading: None,
         }
     }
@@ -176,10 +187,7 @@ impl Project {
     /// the one before.
     pub(crate) async fn accept(&mut self, loaded: Loaded<EngineHost>) {
         let Some(progress) = &mut self.loading else { return };
-        let mut assembled = assemble(&progress.discovery, &loaded.report);
-        if self.debugged {
-            assembled.settings.timeouts = Timeouts::NEVER;
-        }
+        let assembled = assemble(&progress.discovery, &loaded.report);
         let trouble = loaded.report.failed.iter().filter(|(_, failure)| failure.is_trouble());
         self.troubled = trouble.map(|(source, _)| source.clone()).collect();
         let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
@@ -196,12 +204,43 @@ impl Project {
         // A slow file comes later, with a worker of its own: what was said is not said again.
         let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
         let update = std::mem::replace(&mut progress.update, again);
+        let settings = self.settings_of(&assembled);
         if let Some(pool) = self.pool() {
-            pool.serve(loaded, &plan, pool_settings(&assembled.settings));
+            pool.serve(loaded, &plan, pool_settings(&settings));
         }
-        let (module, first) = (config.filter(|_| assembled.settings.app), update.first);
+        let (module, first) = (config.filter(|_| settings.app), update.first);
         self.take_over(assembled, update).await;
         self.app.serve(module, first).await;
+    }
+
+    /// What holds: what the config says, or said last.
+    fn settings_of(&mut self, assembled: &Assembled) -> ProjectConfig {
+        if let Some(settings) = &assembled.settings {
+            self.settings = settings.clone();
+        }
+        let mut settings = self.settings.clone();
+        if self.debugged {
+            settings.timeouts = Timeouts::NEVER;
+        }
+        settings
+    }
+
+    /// Whether the project has a config that does not hold, given what a worker has imported.
+    pub(crate) fn config_trouble(&self, report: &LoadReport) -> Option<ConfigTrouble> {
+        let source = &self.files.iter().find(|file| file.kind == FileKind::Config)?.path;
+        let why = match report.imported.get(source) {
+            Some(imported) => problem_of_settings(&imported.config)?,
+            None => match report.failed.iter().rev().find(|(failed, _)| failed == source) {
+                Some((_, failure)) if failure.is_under_way() => return Some(ConfigTrouble::UnderWay),
+                Some((_, failure)) => failure.to_string(),
+                None => {
+                    let failed = &self.generations.back()?.failed;
+                    let (_, diagnostic) = failed.iter().find(|(failed, _)| failed == source)?;
+                    format!("it does not compile\n{}", diagnostic.render(self.console.color()))
+                }
+            },
+        };
+        Some(ConfigTrouble::Broken(source.clone(), why))
     }
 
     /// Ends the process of the `app` hook, once what it holds is answered.
@@ -291,7 +330,8 @@ impl Project {
 
     async fn take_over(&mut self, assembled: Assembled, update: Update) {
         let Update { began, changed, broken, first } = update;
-        let Assembled { settings, project, routes, lines, errors, warnings } = assembled;
+        let settings = self.settings_of(&assembled);
+        let Assembled { settings: read, project, routes, lines, errors, warnings } = assembled;
         self.store.set_durability(settings.durability);
         let missing = missing_folders(&settings, &self.root);
         self.engine.set_settings(settings.clone());
@@ -303,6 +343,13 @@ impl Project {
         self.say_lines(lines);
         for error in broken.iter().chain(&errors) {
             self.console.error(error);
+        }
+        if read.is_none() {
+            self.console.error(if first {
+                "the project's config does not hold, see above: UNTIL IT DOES, THE DEFAULTS HOLD, for validation and cors too"
+            } else {
+                "the project's config does not hold, see above: until it does, what it said last holds"
+            });
         }
         for warning in warnings.into_iter().chain(missing) {
             self.warn_once(warning);

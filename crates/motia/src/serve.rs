@@ -20,7 +20,7 @@ use motia_server::{Edge, Mode, Server};
 use motia_store::Store;
 use motia_worker::pool::{PoolConfig, node_program};
 use motia_worker::process::Spawner;
-use motia_worker::{Loaded, Pool};
+use motia_worker::{LoadReport, Loaded, Pool};
 use tokio_util::sync::CancellationToken;
 
 use crate::app_hook::{self, AppHook};
@@ -29,7 +29,7 @@ use crate::changes::{Watched, is_lock_file, matters};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::descriptors::Descriptors;
-use crate::project::{Parts, Project};
+use crate::project::{ConfigTrouble, Parts, Project};
 use crate::signals::Signals;
 use crate::{dotenv, install, node, sdk};
 
@@ -140,7 +140,7 @@ impl Instance {
         project.update(Vec::new(), true).await?;
         let mut serving = None;
         let shutdown = CancellationToken::new();
-        let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(None) };
+        let ready = self.first_worker(&mut project, &mut signals).await?;
         let mut fatal = None;
         if let Some(loaded) = ready {
             match loaded {
@@ -190,6 +190,29 @@ impl Instance {
         store.close().await.context("what was written last could not be made safe")?;
         self.console.info("STOPPED", "everything that was acknowledged is stored");
         Ok(())
+    }
+
+    /// Waits for a worker that has imported the project: `None` if a signal comes first, `Some(None)` if there is nothing to import.
+    async fn first_worker(
+        &self,
+        project: &mut Project,
+        signals: &mut Signals,
+    ) -> Result<Option<Option<Loaded<EngineHost>>>> {
+        loop {
+            let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(None) };
+            let nothing = LoadReport::default();
+            let Some(loaded) = &ready else { return Ok(None) };
+            let report = loaded.as_ref().map_or(&nothing, |loaded| &loaded.report);
+            match project.config_trouble(report).filter(|_| self.mode == Mode::Start) {
+                // Requests that come before it is there would find a project with other rules.
+                Some(ConfigTrouble::UnderWay) => self.console.info("INFO", "the project's config takes long to import"),
+                Some(ConfigTrouble::Broken(source, why)) => anyhow::bail!(
+                    "{source} cannot be used, and without it the project does not start: what it restricts (validation, cors, \
+                     limits) would not hold. {why}"
+                ),
+                None => return Ok(ready),
+            }
+        }
     }
 
     /// Waits for changes and workers until a signal comes, or until the store fails: then it answers with why.
