@@ -246,6 +246,19 @@ fn a_debugger_stops_in_the_source_and_nobody_takes_that_for_a_fault() {
     assert_eq!(count(&engine, 1).1, 5);
 }
 
+#[test]
+fn a_debugger_port_that_is_taken_is_said_and_used_once_it_is_free() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let project = Project::new(&[COUNT]);
+    let engine = project.run(&["dev", "--port", "0", &format!("--inspect={port}")]);
+    let line = engine.wait_for(&format!("no debugger can attach: port {port} is taken"));
+    assert!(line.contains("ERROR") && line.contains("--inspect=PORT"), "{line}");
+    assert_eq!(count(&engine, 1).1, 1);
+    drop(taken);
+    engine.wait_for(&format!("Debugger listening on ws://127.0.0.1:{port}/"));
+}
+
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("an address").port()
