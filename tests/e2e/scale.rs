@@ -93,7 +93,7 @@ fn with_isolation_each_call_has_a_process_of_its_own() {
 fn with_isolation_a_call_that_dies_or_goes_on_costs_itself_alone() {
     let project = Project::new(&[
         COUNT,
-        ("motia.config.mjs", "export default { isolation: 'process', workers: 2, timeouts: { api: 0.5 } }"),
+        ("motia.config.mjs", "export default { isolation: 'process', workers: 2, timeouts: { api: 3 } }"),
         (
             "steps/bad.step.ts",
             "export const config = { type: 'api', name: 'Bad', path: '/bad/:how', method: 'GET' }
@@ -106,6 +106,8 @@ fn with_isolation_a_call_that_dies_or_goes_on_costs_itself_alone() {
     let engine = project.dev();
     assert_eq!(engine.get("/bad/dies").status, 502);
     assert_eq!(engine.get("/bad/loops").status, 504);
+    let line = engine.wait_for("has not answered for 2 s, so something blocks its thread");
+    assert!(line.contains("ended at the timeout of its call") && line.ends_with("steps/bad.step.ts"), "{line}");
     assert_eq!(count(&engine, 1).1, 1);
     eventually("the one that loops is ended", || engine.worker_pids("finishing").is_empty().then_some(()));
 }

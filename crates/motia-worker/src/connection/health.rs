@@ -21,6 +21,8 @@ pub(super) struct Health {
     heard: AtomicU64,
     /// Pings since it was heard last.
     unanswered: AtomicU32,
+    /// The latest call when the first of them was sent.
+    asked: AtomicU32,
     memory: AtomicU64,
     /// What it had when its files were imported; 0 while that is not known.
     loaded: AtomicU64,
@@ -32,9 +34,35 @@ impl Default for Health {
         Self {
             heard: AtomicU64::new(0),
             unanswered: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
             memory: AtomicU64::new(0),
             loaded: AtomicU64::new(0),
             retiring: watch::Sender::new(None),
+        }
+    }
+}
+
+/// Calls on a worker that is silent.
+pub(crate) struct InFlight {
+    /// The steps of those that it has, the latest call first, each once.
+    sources: Vec<SourcePath>,
+    /// How many were sent since.
+    since: usize,
+}
+
+impl std::fmt::Display for InFlight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &*self.sources {
+            [] => f.write_str("no call is in flight: its own timers?")?,
+            [latest, others @ ..] => {
+                write!(f, "in flight, the latest first: {latest}")?;
+                others.iter().try_for_each(|source| write!(f, ", {source}"))?;
+            }
+        }
+        match self.since {
+            0 => Ok(()),
+            1 => f.write_str("; and one call that was sent since"),
+            since => write!(f, "; and {since} calls that were sent since"),
         }
     }
 }
@@ -80,8 +108,13 @@ impl Health {
 impl<H: Host> Connection<H> {
     /// Asks for a sign of life.
     pub(crate) fn ping(&self) {
-        self.shared.health.unanswered.fetch_add(1, Ordering::Relaxed);
+        let health = &self.shared.health;
+        let first = health.unanswered.fetch_add(1, Ordering::Relaxed) == 0;
         self.shared.send(Kind::Ping, 0, 0, b"", Bytes::new());
+        if first {
+            // After the ping: what went out before it is among them.
+            health.asked.store(self.shared.state.lock().last_call, Ordering::Relaxed);
+        }
     }
 
     /// Counts the times that something came: all of it is sent by the thread that runs handlers.
@@ -133,18 +166,21 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    /// The steps in flight, the latest call first, each once.
-    pub(crate) fn in_flight(&self) -> Vec<SourcePath> {
+    /// What is in flight on a worker that is silent. What was sent behind a ping that it left unanswered it has never seen.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        let asked = self.shared.health.asked.load(Ordering::Relaxed);
         let state = self.shared.state.lock();
-        let mut calls: Vec<_> = state.calls.iter().collect();
-        calls.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(**id));
+        // Ids begin anew one day.
+        let (mut seen, since): (Vec<_>, Vec<_>) =
+            state.calls.iter().partition(|(id, _)| asked.wrapping_sub(**id) < u32::MAX / 2);
+        seen.sort_unstable_by_key(|(id, _)| asked.wrapping_sub(**id));
         let mut sources = Vec::new();
-        for (_, call) in calls {
+        for (_, call) in seen {
             if !sources.contains(&call.source) {
                 sources.push(call.source.clone());
             }
         }
-        sources
+        InFlight { sources, since: since.len() }
     }
 
     /// How long a call that runs bears that its worker is silent: the shortest of them, and its step.

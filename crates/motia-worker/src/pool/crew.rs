@@ -245,28 +245,40 @@ impl<H: Host> PoolInner<H> {
 
     /// A worker does not answer: it gets no new calls, and another takes over unless it answers first.
     pub(super) fn fall_silent(self: &Arc<Self>, worker: &Arc<Worker<H>>, silence: Duration) {
-        {
+        let served = {
             let mut crew = self.crew.lock();
-            if self.change_serving(|workers| remove(workers, worker)) != Some(true) {
-                return;
+            let served = self.change_serving(|workers| remove(workers, worker)) == Some(true);
+            if served {
+                crew.silent.push(Arc::clone(worker));
             }
-            crew.silent.push(Arc::clone(worker));
-        }
-        let steps: Vec<_> = worker.connection.in_flight().iter().map(ToString::to_string).collect();
-        let whose = match &*steps {
-            [] => "no call is in flight: its own timers?".to_owned(),
-            steps => format!("in flight, the latest first: {}", steps.join(", ")),
+            served
+        };
+        let what_next = if served {
+            "Another takes over"
+        } else if self.holds_alone(worker) {
+            "It is ended at the timeout of its call, at the latest"
+        } else {
+            return;
         };
         let runtime = self.config.runtime;
         self.report(
             Level::Error,
             format!(
-                "the {runtime} worker (pid {}) has not answered for {} s, so something blocks its thread: an endless loop, a long computation? Another takes over; {whose}",
+                "the {runtime} worker (pid {}) has not answered for {} s, so something blocks its thread: an endless loop, a long computation? {what_next}; {}",
                 worker.process.pid,
-                silence.as_secs()
+                silence.as_secs(),
+                worker.connection.in_flight()
             ),
         );
-        self.muster(Duration::ZERO);
+        if served {
+            self.muster(Duration::ZERO);
+        }
+    }
+
+    /// Whether a worker has a call that runs alone.
+    fn holds_alone(&self, worker: &Arc<Worker<H>>) -> bool {
+        let quarantined = self.quarantined.lock().as_ref().is_some_and(|other| Arc::ptr_eq(other, worker));
+        quarantined || self.isolation.is_busy(worker)
     }
 
     /// A worker that was silent answers again: it carries on, unless another has taken its place.

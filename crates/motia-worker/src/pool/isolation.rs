@@ -72,6 +72,11 @@ impl<H: Host> Isolation<H> {
         self.state.lock().slots.available_permits() > 0
     }
 
+    /// Whether a process has its call.
+    pub(super) fn is_busy(&self, worker: &Arc<Worker<H>>) -> bool {
+        self.state.lock().busy.iter().any(|other| Arc::ptr_eq(other, worker))
+    }
+
     pub(super) fn everyone(&self) -> Vec<Arc<Worker<H>>> {
         let state = self.state.lock();
         state.ready.iter().chain(&state.busy).cloned().collect()
