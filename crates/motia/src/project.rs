@@ -23,6 +23,10 @@ use crate::app_hook::AppHook;
 use crate::assemble::{Assembled, assemble, problem_of_settings};
 use crate::console::Console;
 
+/// The pauses between tries of a reload that fails.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
+
 /// Generations that workers may still load files from: the current one's, and those of the old workers that a pool keeps.
 const KEPT_GENERATIONS: usize = 5;
 
@@ -52,6 +56,17 @@ pub(crate) struct Project {
     /// What the config said when it could be used last.
     settings: ProjectConfig,
     loading: Option<InProgress>,
+    /// What could not be reloaded, for a reason that may pass: a full disk.
+    behind: Option<Behind>,
+    /// How long the next try waits; `None` where none has failed, and so none has been said to.
+    retry_pause: Option<Duration>,
+}
+
+/// A reload that is to be tried again.
+#[derive(Default)]
+struct Behind {
+    changed: Vec<String>,
+    force: bool,
 }
 
 /// What a project is brought to.
@@ -113,7 +128,43 @@ impl Project {
             warned: HashSet::new(),
             settings: ProjectConfig::default(),
             loading: None,
+            behind: None,
+            retry_pause: None,
         }
+    }
+
+    /// Brings the project up to date, with what could not be reloaded before. If that fails, it is tried again.
+    pub(crate) async fn reload(&mut self, changed: Vec<String>, force: bool) {
+        let mut wanted = self.behind.take().unwrap_or_default();
+        if force || !changed.is_empty() {
+            // Whoever changed something is to learn what became of it.
+            self.retry_pause = None;
+        }
+        wanted.force |= force;
+        for file in changed {
+            if !wanted.changed.contains(&file) {
+                wanted.changed.push(file);
+            }
+        }
+        if let Err(error) = self.update(wanted.changed.clone(), wanted.force).await {
+            self.fall_behind(wanted, &format!("the project was not reloaded, what ran before goes on: {error:#}"));
+        }
+    }
+
+    /// How long to wait before [`Project::reload`] is called again, if that is necessary.
+    pub(crate) fn pause_before_retry(&self) -> Option<Duration> {
+        self.retry_pause.filter(|_| self.behind.is_some())
+    }
+
+    fn fall_behind(&mut self, wanted: Behind, why: &str) {
+        self.behind = Some(wanted);
+        self.retry_pause = Some(match self.retry_pause {
+            Some(pause) => (pause * 2).min(LONGEST_RETRY),
+            None => {
+                self.console.error(&format!("{why}; trying again until it works"));
+                FIRST_RETRY
+            }
+        });
     }
 
     /// Compiles what is on disk now and lets a fresh worker import it. [`Project::loaded`] brings the result. Nothing happens if
@@ -336,9 +387,10 @@ impl Project {
         let missing = missing_folders(&settings, &self.root);
         self.engine.set_settings(settings.clone());
         if let Err(error) = self.engine.apply(project).await {
-            self.console.error(&format!("{error}; what ran before goes on"));
+            self.fall_behind(Behind { changed, force: true }, &format!("{error}; what ran before goes on"));
             return;
         }
+        self.retry_pause = None;
         self.edge.set_site(routes, &settings, &self.root);
         self.say_lines(lines);
         for error in broken.iter().chain(&errors) {

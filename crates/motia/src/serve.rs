@@ -233,8 +233,10 @@ impl Instance {
                     None => std::future::pending().await,
                 }
             };
+            let pause = project.pause_before_retry();
             // What came is dealt with after the wait: nothing may cut that off half-way.
             let event = tokio::select! {
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => Event::Retry,
                 () = signals.stop() => return None,
                 reason = store.failed() => return Some(reason),
                 loaded = project.loaded() => Event::Loaded(loaded),
@@ -244,6 +246,7 @@ impl Instance {
                 Event::Loaded(Some(loaded)) => project.accept(loaded).await,
                 Event::Loaded(None) => project.loading_ended(),
                 Event::Changed(changes) => self.reload(project, changes).await,
+                Event::Retry => project.reload(Vec::new(), false).await,
             }
         }
     }
@@ -274,9 +277,7 @@ impl Instance {
             }
         }
         let names = changed.iter().map(|path| path.strip_prefix(root).unwrap_or(path).display().to_string());
-        if let Err(error) = project.update(names.collect(), environment_changed).await {
-            self.console.error(&format!("the project was not reloaded, what ran before goes on: {error:#}"));
-        }
+        project.reload(names.collect(), environment_changed).await;
     }
 
     fn open_store(&self) -> Result<Store> {
@@ -383,6 +384,7 @@ fn count(number: usize, of: &str) -> String {
 enum Event {
     Loaded(Option<Loaded<EngineHost>>),
     Changed(Changes),
+    Retry,
 }
 
 /// The environment of workers: that of the engine, and what `.env` adds to it.
