@@ -15,8 +15,11 @@ if (!Number.isInteger(fd) || fd < 3) {
 delete process.env.MOTIA_FD
 
 const [, , socket, module, root] = process.argv
-const engine = new Socket({ fd })
+const engine = new Socket({ fd, allowHalfOpen: true })
 const tell = (message) => engine.write(`${JSON.stringify(message)}\n`)
+
+/** The thread that runs the application says so often: one that is blocked falls silent, and is replaced. */
+const ALIVE = 500
 
 // Stopping comes by the end of the stream: a Ctrl-C in the terminal reaches all processes of the group.
 process.on('SIGINT', () => {})
@@ -37,7 +40,10 @@ async function start() {
   })
   // The engine is the only client, and sets the limits of time.
   Object.assign(server, { keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0, timeout: 0 })
-  server.listen(socket, () => tell({ ready: registered }))
+  server.listen(socket, () => {
+    tell({ ready: registered })
+    setInterval(() => tell('alive'), ALIVE).unref()
+  })
   engine.on('end', () => server.close(() => process.exit(0)))
 }
 

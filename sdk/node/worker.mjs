@@ -35,7 +35,7 @@ const connection = new Connection(fd, {
   cancel: (id, reason) => calls.cancel(id, reason),
   // The process ends by itself once nothing is left to do. The engine does not wait for ever.
   stop: () => calls.stop(() => connection.rest()),
-  inspect: (port) => debug.listen(port),
+  inspect: (port) => debug.listen(port, (problem) => log.send('error', problem, undefined, 'worker')),
   end: (error) => {
     if (error === undefined) exit(0)
     process.stderr.write(`motia worker: the connection to the engine broke: ${error.message}\n`)

@@ -73,6 +73,49 @@ fn a_killed_application_answers_502_and_comes_back() {
 }
 
 #[test]
+fn an_application_that_loops_is_named_and_replaced_and_costs_neither_health_nor_the_stop() {
+    let looping = CONFIG.replace("console.log(", "app.get('/loop', () => { for (;;) {} }); console.log(");
+    let project = project(&looping);
+    let engine = project.start();
+    let pid = engine.get("/pid").json()["pid"].as_i64().expect("a pid");
+    std::thread::scope(|scope| {
+        let looping = scope.spawn(|| engine.get("/loop"));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let waiting = scope.spawn(|| engine.post("/step", "{}"));
+        for path in ["/healthz", "/readyz"] {
+            assert_eq!(engine.get(path).status, 200, "{path}");
+        }
+        assert!(!waiting.is_finished(), "all of that while others wait");
+        let line = engine.wait_for("has not answered for 2 s, so something blocks its thread");
+        assert!(line.contains(&format!("app: the hook's process (pid {pid})")), "{line}");
+        for waiting in [looping, waiting] {
+            let answer = waiting.join().expect("answered");
+            assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
+        }
+    });
+    let after = eventually("another answers", || {
+        let answer = engine.get("/pid");
+        (answer.status == 200).then(|| answer.json()["pid"].as_i64().expect("a pid"))
+    });
+    assert_ne!(after, pid);
+    assert_eq!(engine.post("/step", "{}").status, 200);
+
+    // The stop finds it looping again.
+    std::thread::scope(|scope| {
+        scope.spawn(|| engine.client().try_request("GET", "/loop", &[], b""));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let began = std::time::Instant::now();
+        engine.signal("TERM");
+        engine.wait_for("everything that was acknowledged is stored");
+        assert!(began.elapsed() < std::time::Duration::from_secs(7), "{:?} of 8 s", began.elapsed());
+    });
+    for pid in [pid, after] {
+        let gone = || (!std::path::Path::new(&format!("/proc/{pid}")).exists()).then_some(());
+        eventually("it ends with the engine at the latest", gone);
+    }
+}
+
+#[test]
 fn a_changed_hook_takes_over_and_one_that_is_gone_leaves() {
     let project = project(CONFIG);
     let engine = project.dev();

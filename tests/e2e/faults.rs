@@ -184,6 +184,34 @@ fn a_stop_lets_what_runs_finish() {
 }
 
 #[test]
+fn a_signal_that_comes_twice_at_once_is_one_wish_and_a_later_one_ends_everything() {
+    let project = Project::new(&[("steps/slow.step.ts", SLOW)]);
+    let engine = project.start();
+    thread::scope(|scope| {
+        let held = scope.spawn(|| engine.get("/slow/1500"));
+        thread::sleep(Duration::from_millis(300));
+        for _ in 0..2 {
+            engine.signal("TERM");
+            thread::sleep(Duration::from_millis(20));
+        }
+        engine.signal("INT");
+        assert_eq!(held.join().expect("answered").status, 200);
+    });
+    let (status, output) = engine.wait();
+    assert!(status.success() && !output.contains("at once"), "{output}");
+
+    let engine = project.start();
+    thread::scope(|scope| {
+        scope.spawn(|| engine.client().try_request("GET", "/slow/5000", &[], b""));
+        thread::sleep(Duration::from_millis(300));
+        engine.signal("TERM");
+        thread::sleep(Duration::from_millis(800));
+        engine.signal("TERM");
+        engine.wait_for("stopped at once; what was running is cut off");
+    });
+}
+
+#[test]
 fn what_outlives_the_deadline_is_cut_off_and_events_run_again() {
     let project = Project::new(&[
         ("steps/keep.step.ts", KEEP),
@@ -261,6 +289,7 @@ fn a_config_that_throws_is_reported_and_the_rest_runs() {
         Project::new(&[("steps/slow.step.ts", SLOW), ("motia.config.ts", "throw new Error('no config today')")]);
     let engine = project.dev();
     engine.wait_for("motia.config.ts: Error: no config today");
+    engine.wait_for("UNTIL IT DOES, THE DEFAULTS HOLD, for validation and cors too");
     assert_eq!(engine.get("/slow/1").status, 200);
 
     let project = Project::new(&[
@@ -289,6 +318,45 @@ fn a_config_that_throws_is_reported_and_the_rest_runs() {
     engine.wait_for("unknown member 'nonsense' is ignored");
     let answer = engine.client().request("POST", "/slow/1", &[], b"12345678901");
     assert_eq!(answer.status, 405);
+}
+
+#[test]
+fn start_refuses_a_project_whose_config_cannot_be_used() {
+    for (config, why) in [
+        ("throw new Error('no config today')", "Error: no config today"),
+        ("export default {", "motia.config.ts:1"),
+        ("export default 5", "motia.config.ts"),
+        ("process.exit(0)", "motia.config.ts"),
+    ] {
+        let project = Project::new(&[("steps/slow.step.ts", SLOW), ("motia.config.ts", config)]);
+        let engine = project.launch(&["start", "--port", "0", "--host", "127.0.0.1"], &[]);
+        let (status, output) = engine.wait();
+        assert_eq!(status.code(), Some(1), "{config}: {output}");
+        let said = "motia: motia.config.ts cannot be used, and without it the project does not start";
+        assert!(output.contains(said) && output.contains(why) && !output.contains("http://"), "{config}: {output}");
+    }
+    // One that takes long is waited for.
+    let slow = "await new Promise((done) => setTimeout(done, 3000)); export default { bodyLimit: 10 }";
+    let project = Project::new(&[("steps/keep.step.ts", KEEP), ("motia.config.ts", slow)]);
+    let engine = project.start();
+    assert_eq!(engine.client().request("POST", "/keep/a", &[], b"12345678901").status, 413);
+}
+
+#[test]
+fn a_config_that_breaks_while_it_runs_holds_as_it_was() {
+    let good = "export default { bodyLimit: 10 }";
+    let project = Project::new(&[("steps/keep.step.ts", KEEP), ("motia.config.ts", good)]);
+    let engine = project.dev();
+    for bad in ["throw new Error('no config today')", "export default {", "export default 5"] {
+        engine.mark();
+        project.write("motia.config.ts", bad);
+        engine.wait_for("motia.config.ts in");
+        assert_eq!(engine.client().request("POST", "/keep/a", &[], b"12345678901").status, 413, "{bad}");
+    }
+    project.write("motia.config.ts", "export default { bodyLimit: 20 }");
+    eventually("the new one holds", || {
+        (engine.client().request("POST", "/keep/a", &[], b"12345678901").status != 413).then_some(())
+    });
 }
 
 #[test]

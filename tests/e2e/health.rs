@@ -67,6 +67,27 @@ fn a_step_that_blocks_its_worker_is_named_and_others_are_answered() {
 }
 
 #[test]
+fn calls_that_a_blocked_worker_has_never_seen_are_counted_and_not_named() {
+    let project = Project::new(&[OK, WAIT, BLOCK]);
+    let engine = project.dev();
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| pid_in(&engine, "/wait/100"));
+        thread::sleep(Duration::from_millis(50));
+        let blocking = scope.spawn(|| pid_in(&engine, "/block/5000"));
+        // Past a ping that it leaves unanswered.
+        thread::sleep(Duration::from_millis(1200));
+        let innocent: Vec<_> = (0..3).map(|_| scope.spawn(|| pid_in(&engine, "/ok"))).collect();
+        let line = engine.wait_for("has not answered for 2 s, so something blocks its thread");
+        let (_, named) = line.split_once("in flight, ").expect("what is in flight");
+        let expected = "the latest first: steps/block.step.ts, steps/wait.step.ts; and 3 calls that were sent since";
+        assert_eq!(named, expected);
+        for call in innocent.into_iter().chain([waiting, blocking]) {
+            call.join().expect("answered");
+        }
+    });
+}
+
+#[test]
 fn a_stopped_worker_is_replaced_and_finishes_what_it_held_when_it_goes_on() {
     let project = Project::new(&[OK, WAIT]);
     let engine = project.dev();
@@ -99,6 +120,47 @@ fn a_worker_that_answers_before_its_replacement_is_there_carries_on() {
 }
 
 #[test]
+fn events_beside_one_that_blocks_their_worker_are_not_charged_for_it() {
+    let subscriber = |name: &str, body: &str| {
+        format!(
+            "export const config = {{ type: 'event', name: '{name}', subscribes: ['go'],
+               infrastructure: {{ handler: {{ timeout: 1 }}, queue: {{ maxRetries: 0 }} }} }}
+             export const handler = async (input, {{ state }}) => {{ {body} }}"
+        )
+    };
+    let pause = |ms: u32| format!("await new Promise((done) => setTimeout(done, {ms}));");
+    let good = subscriber("Good", &format!("{} await state.set('good', 'done', true)", pause(300)));
+    let bad = subscriber("Bad", &format!("{} for (;;) {{}}", pause(100)));
+    let go = "export const config = { type: 'api', name: 'Go', path: '/go', method: 'POST', emits: ['go'] }
+              export const handler = async (req, { emit }) => {
+                await emit({ topic: 'go', data: {} })
+                return { status: 200, body: {} }
+              }";
+    let done = "export const config = { type: 'api', name: 'Done', path: '/done', method: 'GET' }
+                export const handler = async (req, { state }) => ({ status: 200, body: { done: await state.get('good', 'done') } })";
+    let project = Project::new(&[
+        ("steps/good.step.ts", &good),
+        ("steps/bad.step.ts", &bad),
+        ("steps/go.step.ts", go),
+        ("steps/done.step.ts", done),
+    ]);
+    let engine = project.dev();
+    assert_eq!(engine.post("/go", "{}").status, 200);
+    engine
+        .wait_for("its worker was blocked while the handler ran: the event goes back, uncharged, and runs alone next");
+    let line = engine.wait_for("the event is a dead letter now");
+    assert!(line.contains("it blocked its worker's thread"), "{line}");
+    eventually("the other is handled", || (engine.get("/done").json()["done"] == true).then_some(()));
+    let dead = |step: &str| {
+        let queues = engine.get("/__motia/queues").json()["queues"].as_array().cloned().expect("a list");
+        let of_step = queues.iter().filter(|queue| queue["step"] == step);
+        of_step.filter_map(|queue| queue["dead"].as_u64()).sum::<u64>()
+    };
+    eventually("it is stored as that", || (dead("Bad") == 1).then_some(()));
+    assert_eq!(dead("Good"), 0);
+}
+
+#[test]
 fn an_event_whose_worker_is_silent_past_its_visibility_timeout_runs_alone_and_ends_as_a_dead_letter() {
     let stop = "export const config = { type: 'event', name: 'Stop', subscribes: ['go'],
                   infrastructure: { queue: { visibilityTimeout: 3, maxRetries: 0 } } }
@@ -119,10 +181,8 @@ fn an_event_whose_worker_is_silent_past_its_visibility_timeout_runs_alone_and_en
     assert_eq!(engine.get("/ok").status, 200);
     engine.wait_for("failed for the last time (attempt 1 of 1)");
     engine.wait_for("it was silent for 3 s while steps/stop.step.ts ran");
-    assert_eq!(
-        engine.get("/__motia/queues").json()["queues"],
-        json!([{ "step": "Stop", "waiting": 0, "dead": 1, "paused": false, "orphan": false }])
-    );
+    let buried = json!([{ "step": "Stop", "waiting": 0, "dead": 1, "paused": false, "orphan": false }]);
+    eventually("it is stored as that", || (engine.get("/__motia/queues").json()["queues"] == buried).then_some(()));
 }
 
 #[test]
@@ -284,9 +344,31 @@ fn a_worker_above_its_memory_limit_is_replaced_without_a_gap() {
     let project =
         Project::new(&[OK, config("export default { workers: { memory: '200mb' } }"), ("steps/leak.step.ts", leak)]);
     let engine = project.dev();
-    thread::sleep(Duration::from_secs(11));
-    let worker = pid_in(&engine, "/leak");
-    engine.wait_for("MB, which is above workers.memory (200 MB)");
+    // Each of them leaks soon after its start.
+    for _ in 0..3 {
+        engine.mark();
+        let worker = pid_in(&engine, "/leak");
+        engine.wait_for("MB, which is above workers.memory (200 MB)");
+        eventually("another serves", || (pid_in(&engine, "/ok") != worker).then_some(()));
+    }
+}
+
+#[test]
+fn a_project_above_its_memory_limit_is_replaced_for_what_its_calls_leave_alone() {
+    let leak = "const kept = [Buffer.alloc(60 << 20, 1)]
+                export const config = { type: 'api', name: 'Leak', path: '/leak', method: 'GET' }
+                export const handler = async () => {
+                  kept.push(Buffer.alloc(120 << 20, 1))
+                  return { status: 200, body: { pid: process.pid } }
+                }";
+    let project =
+        Project::new(&[OK, config("export default { workers: { memory: '1' } }"), ("steps/leak.step.ts", leak)]);
+    let engine = project.dev();
+    engine.wait_for("before its first call, which is above workers.memory (1 byte): it is not replaced until it has");
+    let worker = engine.worker_pid();
+    thread::sleep(Duration::from_secs(1));
+    assert_eq!(pid_in(&engine, "/leak"), worker);
+    engine.wait_for("half as much again as at its start");
     eventually("another serves", || (pid_in(&engine, "/ok") != worker).then_some(()));
 }
 

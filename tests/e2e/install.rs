@@ -83,7 +83,7 @@ fn what_npm_says_is_shown_and_its_code_is_ours() {
 }
 
 #[test]
-fn a_missing_manager_is_named_and_a_folder_without_package_json_is_fine() {
+fn a_missing_manager_is_named_and_so_is_a_missing_package_json() {
     let project = project(&MANIFEST.replace("\"name\": \"p\",", "\"packageManager\": \"pnpm@10.0.0\","));
     let output = motia(&project, &[("PATH", "/nowhere")]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -92,6 +92,13 @@ fn a_missing_manager_is_named_and_a_folder_without_package_json_is_fine() {
         "{error}"
     );
     let empty = Project::new(&[]);
+    let output = motia(&empty, &[]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("there is no package.json in") && error.contains("nothing to install"), "{error}");
+    assert_eq!((stdout(&output), fs::read_dir(empty.path()).expect("there").count()), (String::new(), 0));
+    // An editor looks for the packages all the same.
+    empty.write("tsconfig.json", "{}");
     assert!(motia(&empty, &[]).status.success());
     assert!(empty.path().join("node_modules/motia/index.d.ts").exists());
 }

@@ -235,3 +235,23 @@ fn a_file_that_holds_up_its_import_does_so_once() {
         assert_eq!(engine.get("/a").text(), format!("{text}!"));
     }
 }
+
+#[test]
+fn a_reload_that_the_disk_refuses_is_tried_again() {
+    let project = project();
+    let engine = project.dev();
+    assert_eq!(engine.get("/a").text(), "one!");
+    // A stand-in for a full disk, which a test cannot make.
+    let (compiled, aside) = (project.path().join(".motia/compiled"), project.path().join(".motia/aside"));
+    fs::rename(&compiled, &aside).expect("moved");
+    fs::write(&compiled, "").expect("written");
+    project.write("steps/a.step.ts", &answering("two"));
+    engine.wait_for("the project was not reloaded, what ran before goes on");
+    thread::sleep(Duration::from_millis(2500));
+    assert_eq!(engine.output().matches("the project was not reloaded").count(), 1, "{}", engine.output());
+    assert_eq!(engine.get("/a").text(), "one!");
+    fs::remove_file(&compiled).expect("removed");
+    fs::rename(&aside, &compiled).expect("moved");
+    until(&engine, "/a", "two!");
+    engine.wait_for("[RELOADED] steps/a.step.ts in");
+}

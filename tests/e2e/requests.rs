@@ -410,3 +410,22 @@ fn browsers_of_this_machine_may_read_in_dev_and_all_may_in_start() {
     assert_eq!(ask(&engine, "GET", "/answer/throws", "https://a.example"), (500, Some("*".into())));
     assert_eq!(ask(&engine, "OPTIONS", "/nowhere", "https://a.example"), (204, Some("*".into())));
 }
+
+#[test]
+fn a_large_upload_is_held_once_by_its_worker() {
+    let held = "
+        export const config = { type: 'api', name: 'Held', path: '/held', method: 'POST' }
+        export const handler = async (req) => {
+          const { length } = req.body
+          return { status: 200, body: { length, held: process.memoryUsage().arrayBuffers, raw: req.rawBody === req.body } }
+        }";
+    let limit = ("motia.config.ts", "export default { bodyLimit: '100mb' }");
+    let project = Project::new(&[("steps/held.step.ts", held), limit]);
+    let engine = project.dev();
+    let length = 64 << 20;
+    let answer = engine.client().request("POST", "/held", &[], &vec![0xff; length]);
+    let seen = answer.json();
+    assert_eq!((&seen["length"], &seen["raw"]), (&length.into(), &true.into()), "{seen}");
+    // Beside it there are only frames that have been read and not yet collected.
+    assert!(seen["held"].as_u64().expect("bytes") < 2 * length as u64, "{seen}");
+}

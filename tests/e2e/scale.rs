@@ -93,7 +93,7 @@ fn with_isolation_each_call_has_a_process_of_its_own() {
 fn with_isolation_a_call_that_dies_or_goes_on_costs_itself_alone() {
     let project = Project::new(&[
         COUNT,
-        ("motia.config.mjs", "export default { isolation: 'process', workers: 2, timeouts: { api: 0.5 } }"),
+        ("motia.config.mjs", "export default { isolation: 'process', workers: 2, timeouts: { api: 3 } }"),
         (
             "steps/bad.step.ts",
             "export const config = { type: 'api', name: 'Bad', path: '/bad/:how', method: 'GET' }
@@ -106,8 +106,68 @@ fn with_isolation_a_call_that_dies_or_goes_on_costs_itself_alone() {
     let engine = project.dev();
     assert_eq!(engine.get("/bad/dies").status, 502);
     assert_eq!(engine.get("/bad/loops").status, 504);
+    let line = engine.wait_for("has not answered for 2 s, so something blocks its thread");
+    assert!(line.contains("ended at the timeout of its call") && line.ends_with("steps/bad.step.ts"), "{line}");
     assert_eq!(count(&engine, 1).1, 1);
     eventually("the one that loops is ended", || engine.worker_pids("finishing").is_empty().then_some(()));
+}
+
+#[test]
+fn with_isolation_a_request_that_waits_for_its_turn_is_said_and_gives_up() {
+    let project = with_config("export default { isolation: 'process', workers: 1 }");
+    let engine = project.dev();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| count(&engine, 7000));
+        thread::sleep(std::time::Duration::from_millis(500));
+        let answer = engine.get("/count/1");
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+        assert!(answer.text().contains("all workers are busy: the request waited 5 s for one"), "{}", answer.text());
+        let line = engine.wait_for("a request waits for a place on a node worker");
+        assert!(line.contains("1 calls run at a time (workers)"), "{line}");
+        first.join().expect("answered");
+    });
+}
+
+/// Holds streamed responses and unanswered requests, as many as it is told, and asks for more.
+const CROWD: &str = r"
+const [port, streams, waiting] = process.argv.slice(1)
+const { Agent, get } = await import('node:http')
+const agent = new Agent()
+const ask = (path) => new Promise((done, failed) => {
+  get({ port, path, agent }, (response) => { response.resume(); done(response.statusCode) }).on('error', failed)
+})
+const held = await Promise.all(Array.from({ length: Number(streams) }, () => ask('/hold/stream')))
+for (let n = 0; n < Number(waiting); n++) ask('/hold/wait').catch(() => {})
+const calls = async () => {
+  const { workers } = await (await fetch(`http://127.0.0.1:${port}/__motia/health`)).json()
+  return workers.node[0].calls
+}
+for (let n = 0; n < 50 && (await calls()) < Number(streams) + Number(waiting); n++) await new Promise((done) => setTimeout(done, 100))
+console.log(held.every((status) => status === 200), await ask('/count/1'))
+process.exit()
+";
+
+#[test]
+fn many_streams_and_waiting_requests_leave_room_for_the_next_one() {
+    let hold = "
+        const never = new Promise(() => {})
+        export const config = { type: 'api', name: 'Hold', path: '/hold/:what', method: 'GET' }
+        async function* stream() { yield 'a'; await never }
+        export const handler = async (req) => {
+          if (req.pathParams.what === 'wait') await never
+          return { status: 200, headers: { 'content-type': 'text/event-stream' }, body: stream() }
+        }";
+    let project = Project::new(&[COUNT, ("steps/hold.step.ts", hold)]);
+    let engine = project.dev();
+    let port = engine.port.to_string();
+    let crowd = Command::new("node").args(["--input-type=module", "-e", CROWD, "--", &port, "1100", "1100"]).output();
+    let crowd = crowd.expect("node runs");
+    let said = String::from_utf8_lossy(&crowd.stderr);
+    if said.contains("EMFILE") || engine.output().contains("may open only") {
+        eprintln!("skipped: this machine allows too few open files");
+        return;
+    }
+    assert_eq!(String::from_utf8_lossy(&crowd.stdout), "true 200\n", "{said}");
 }
 
 /// Attaches, sets a breakpoint in the `.ts`, and tells where it stops.
@@ -186,6 +246,19 @@ fn a_debugger_stops_in_the_source_and_nobody_takes_that_for_a_fault() {
     project.write("steps/count.step.ts", &COUNT.1.replace("count }", "count: 5 }"));
     engine.wait_for(&format!("Debugger listening on ws://127.0.0.1:{port}/"));
     assert_eq!(count(&engine, 1).1, 5);
+}
+
+#[test]
+fn a_debugger_port_that_is_taken_is_said_and_used_once_it_is_free() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let project = Project::new(&[COUNT]);
+    let engine = project.run(&["dev", "--port", "0", &format!("--inspect={port}")]);
+    let line = engine.wait_for(&format!("no debugger can attach: port {port} is taken"));
+    assert!(line.contains("ERROR") && line.contains("--inspect=PORT"), "{line}");
+    assert_eq!(count(&engine, 1).1, 1);
+    drop(taken);
+    engine.wait_for(&format!("Debugger listening on ws://127.0.0.1:{port}/"));
 }
 
 fn free_port() -> u16 {

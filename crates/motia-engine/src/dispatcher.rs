@@ -26,7 +26,7 @@ const QUEUE_TROUBLE: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub(crate) struct Dispatcher {
     lanes: Mutex<HashMap<motia_core::StepName, Lane>>,
-    /// Deliveries that a worker held when it died: they run alone (design.md P2).
+    /// Deliveries that a worker held when it died or was blocked: they run alone (design.md P2).
     suspects: Mutex<HashSet<DeliveryId>>,
 }
 
@@ -44,10 +44,10 @@ enum Attempt {
     Failed(String),
     /// Its data does not match the step's schema, and never will.
     Refused(String),
-    /// The worker died with it, and it was alone there: it is charged, and stays suspect.
+    /// Its worker died or was blocked, and it was alone there: it is charged, and stays suspect.
     Killed(String),
-    /// The worker died with it: nobody is charged, but it is suspect.
-    Suspect,
+    /// The same, but it was not alone: nobody is charged, but it is suspect. What happened to its worker.
+    Suspect(&'static str),
     /// It was cut off by the engine: it simply runs again.
     CutOff,
 }
@@ -139,11 +139,13 @@ impl Engine {
         let finished = match attempt {
             // Commits behind the result: the slot is free now.
             Attempt::Done => backend.ack(id),
-            Attempt::Suspect => {
+            Attempt::Suspect(what) => {
                 self.dispatcher.suspects.lock().insert(id);
                 say(
                     Level::Warn,
-                    "its worker died while the handler ran: the event goes back, uncharged, and runs alone next".into(),
+                    format!(
+                        "its worker {what} while the handler ran: the event goes back, uncharged, and runs alone next"
+                    ),
                 );
                 return backend.release(id);
             }
@@ -204,6 +206,7 @@ impl Engine {
         let Some(pool) = self.pool(step.language.runtime()) else { return Attempt::CutOff };
         let place = if suspect { pool.quarantine().await } else { pool.place(Class::Event).await };
         let Ok(place) = place else { return Attempt::CutOff };
+        let alone = place.is_alone();
 
         let attempt = delivery.failures + 1;
         let cause = Cause::Event { topic: delivery.topic.clone(), attempt };
@@ -215,7 +218,21 @@ impl Engine {
         let mut handle = place.call(call.request(kind, delivery.data, limits));
         let outcome = match tokio::time::timeout(limit, handle.outcome()).await {
             Ok(outcome) => outcome,
-            Err(_) => return Attempt::Failed(self.time_out(&call, &mut handle, limit).await),
+            Err(_) => {
+                // A worker whose thread is blocked says nothing about this handler: any call that it holds may be to blame.
+                let blocked = handle.is_blocked().await;
+                if blocked && !alone {
+                    call.end(None, Some("the worker was blocked".into()));
+                }
+                let error = self.time_out(&call, &mut handle, limit).await;
+                return match (blocked, alone) {
+                    (false, _) => Attempt::Failed(error),
+                    (true, true) => Attempt::Killed(format!(
+                        "{error}; it blocked its worker's thread: an endless loop, a long computation?"
+                    )),
+                    (true, false) => Attempt::Suspect("was blocked"),
+                };
+            }
         };
         let attempt = match outcome {
             Ok(outcome) => match outcome.meta.error {
@@ -224,8 +241,8 @@ impl Engine {
                 Some(error) => Attempt::Failed(error.to_string()),
             },
             // Alone in its worker: there is nobody else to blame.
-            Err(error @ CallError::WorkerEnded { .. }) if suspect => Attempt::Killed(error.to_string()),
-            Err(CallError::WorkerEnded { .. }) => Attempt::Suspect,
+            Err(error @ CallError::WorkerEnded { .. }) if alone => Attempt::Killed(error.to_string()),
+            Err(CallError::WorkerEnded { .. }) => Attempt::Suspect("died"),
             Err(CallError::CutOff { .. }) => Attempt::CutOff,
         };
         call.end(
@@ -233,7 +250,7 @@ impl Engine {
             match &attempt {
                 Attempt::Done => None,
                 Attempt::Failed(error) | Attempt::Killed(error) | Attempt::Refused(error) => Some(error.clone()),
-                Attempt::Suspect => Some("the worker ended".into()),
+                Attempt::Suspect(_) => Some("the worker ended".into()),
                 Attempt::CutOff => Some("cut off".into()),
             },
         );

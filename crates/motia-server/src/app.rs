@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, RETRY_AFTER, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -19,6 +19,7 @@ use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::response::{EdgeBody, error};
@@ -32,12 +33,25 @@ pub struct AppPath {
     pub under: bool,
 }
 
+impl AppPath {
+    fn covers(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/').to_ascii_lowercase();
+        match path.strip_prefix(self.path.as_str()) {
+            Some("") => true,
+            Some(rest) => self.under && rest.starts_with('/'),
+            None => false,
+        }
+    }
+}
+
 /// A running application.
 pub struct App {
     socket: PathBuf,
     paths: Vec<AppPath>,
     idle: Mutex<Vec<SendRequest<Asking>>>,
     connections: TaskTracker,
+    /// Nobody waits for it any more.
+    given_up: CancellationToken,
 }
 
 /// The client's address, put into a request's extensions.
@@ -47,6 +61,8 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 /// What came of asking.
 pub(crate) enum Asked {
     Answered(Response<EdgeBody>),
+    /// It did not answer; what the client is told.
+    Down(Response<EdgeBody>),
     /// The steps are next; their response gets these headers.
     Passed(Box<Request<ClientBody>>, HeaderMap),
 }
@@ -63,16 +79,27 @@ const IDLE: usize = 64;
 impl App {
     /// An application that listens on `socket`.
     pub fn new(socket: PathBuf, paths: Vec<AppPath>) -> Self {
-        Self { socket, paths, idle: Mutex::default(), connections: TaskTracker::new() }
+        Self {
+            socket,
+            paths,
+            idle: Mutex::default(),
+            connections: TaskTracker::new(),
+            given_up: CancellationToken::new(),
+        }
+    }
+
+    /// It does not answer: whoever waits for it is told so, and so is whoever asks. Responses that are under way go on.
+    pub fn give_up(&self) {
+        self.given_up.cancel();
+    }
+
+    /// Whether the application itself answers a path, or may: what it registered without a path stands before all paths, and answers none.
+    pub(crate) fn names(&self, path: &str) -> bool {
+        self.paths.iter().any(|registered| !registered.path.is_empty() && registered.covers(path))
     }
 
     pub(crate) fn concerns(&self, path: &str) -> bool {
-        let path = path.trim_end_matches('/').to_ascii_lowercase();
-        self.paths.iter().any(|registered| match path.strip_prefix(registered.path.as_str()) {
-            Some("") => true,
-            Some(rest) => registered.under && rest.starts_with('/'),
-            None => false,
-        })
+        self.paths.iter().any(|registered| registered.covers(path))
     }
 
     /// Asks. Bodies up to `limit` bytes are kept for the steps.
@@ -91,10 +118,17 @@ impl App {
         let peer = parts.extensions.get::<Peer>().and_then(|peer| HeaderValue::from_str(&peer.0.to_string()).ok());
         asked.headers_mut().remove(&PEER);
         asked.headers_mut().extend(peer.map(|peer| (PEER, peer)));
-        let answer = match tokio::time::timeout(patience, self.send(asked)).await {
-            Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => return Asked::Answered(error(502, "The application of the `app` hook is not running")),
-            Err(_) => return Asked::Answered(error(504, "The application of the `app` hook did not answer in time")),
+        let sending = self.given_up.run_until_cancelled(self.send(asked));
+        let answer = match tokio::time::timeout(patience, sending).await {
+            Ok(Some(Ok(answer))) => answer,
+            Ok(Some(Err(_))) => return Asked::Down(error(502, "The application of the `app` hook is not running")),
+            Ok(None) => {
+                let mut answer =
+                    error(503, "The application of the `app` hook does not answer; another is being started");
+                answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                return Asked::Down(answer);
+            }
+            Err(_) => return Asked::Down(error(504, "The application of the `app` hook did not answer in time")),
         };
         let (mut head, answer) = answer.into_parts();
         if head.headers.remove(&PASS).is_none() {
@@ -261,6 +295,7 @@ mod tests {
         assert!(!App::new("/x".into(), Vec::new()).concerns("/"));
         let root = App::new("/x".into(), vec![path("", false)]);
         assert!(root.concerns("/") && !root.concerns("/other"));
+        assert!(app.names("/Health") && !app.names("/healthz") && !all.names("/healthz"));
     }
 
     #[test]

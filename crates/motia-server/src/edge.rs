@@ -80,8 +80,8 @@ impl Edge {
     }
 
     /// Puts the project's own application before the steps, or takes it away.
-    pub fn set_app(&self, app: Option<App>) {
-        *self.shared.app.write() = app.map(Arc::new);
+    pub fn set_app(&self, app: Option<Arc<App>>) {
+        *self.shared.app.write() = app;
     }
 
     /// From now on, whoever asks is told that the engine is stopping. What runs goes on.
@@ -112,10 +112,16 @@ impl Edge {
         }
         let request = request.map(ClientBody::from);
         let app = self.shared.app.read().clone().filter(|app| app.concerns(request.uri().path()));
+        // Whether we are well must not depend on another process, which may only have middleware for all paths.
+        let about_us = is_health(request.uri().path());
+        let app = app.filter(|app| !about_us || app.names(request.uri().path()));
         let Some(app) = app else { return self.answer(request, HeaderMap::new()).await };
+        let path = if about_us { request.uri().path().to_owned() } else { String::new() };
         let settings = self.shared.engine.settings();
         match app.ask(request, settings.body_limit, settings.timeouts.api).await {
             Asked::Answered(answer) => traced(answer, self.shared.engine.next_trace()),
+            Asked::Down(answer) => health(&path, self.shared.engine.readiness())
+                .unwrap_or_else(|| traced(answer, self.shared.engine.next_trace())),
             Asked::Passed(request, headers) => self.answer(*request, headers).await,
         }
     }
@@ -302,6 +308,10 @@ fn is_of_this_machine<B>(request: &Request<B>) -> bool {
     let host = host.or_else(|| request.uri().host()).unwrap_or_default();
     let foreign_page = request.headers().get(ORIGIN).is_some_and(|origin| !cors::is_loopback(origin));
     !foreign_page && cors::is_loopback_host(host)
+}
+
+fn is_health(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
 }
 
 /// Whether the process lives, and whether requests had better go elsewhere.

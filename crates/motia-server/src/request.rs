@@ -90,8 +90,15 @@ pub(crate) async fn read_body(
     };
     match received {
         Received::Whole(raw) if raw.is_empty() => Ok(Received::Whole(raw)),
-        Received::Whole(raw) => content_type.describe(raw, head).map(Received::Whole),
-        Received::Beginning(raw) => content_type.describe(raw, head).map(Received::Beginning),
+        Received::Whole(raw) => {
+            let body = content_type.describe(raw, head)?;
+            head.length = (body.len() > MAX_INLINE_BODY).then_some(body.len());
+            Ok(Received::Whole(body))
+        }
+        Received::Beginning(raw) => {
+            head.length = upload.length();
+            content_type.describe(raw, head).map(Received::Beginning)
+        }
     }
 }
 

@@ -47,6 +47,12 @@ impl Upload {
         self.body.is_end_stream()
     }
 
+    /// The length of all of it, if the client has said that.
+    pub(crate) fn length(&self) -> Option<usize> {
+        let length = self.received.checked_add(self.body.size_hint().exact()?)?;
+        usize::try_from(length).ok()
+    }
+
     pub(crate) fn limit(&self) -> u64 {
         self.limit
     }

@@ -13,7 +13,7 @@ use motia_core::ids::Runtime;
 use motia_core::{SourcePath, StreamName};
 use parking_lot::Mutex;
 use tokio::net::UnixStream;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::frame::{ANSWER, Kind, WINDOW};
@@ -75,9 +75,19 @@ struct Running<H: Host> {
     context: Arc<H::Call>,
     limits: CallLimits,
     answer: Option<oneshot::Sender<Result<CallOutcome, CallError>>>,
-    /// Given back when the call is over: its place among the worker's calls.
-    _place: Box<dyn Send>,
+    /// Its place among the worker's calls.
+    place: Box<dyn Credit>,
 }
+
+/// What a call holds of its worker. Given back when the call is over.
+pub trait Credit: Send {
+    /// The head of the response is out, and its body follows. Answers with what others may have from now on.
+    fn head_is_out(&mut self) -> Option<OwnedSemaphorePermit> {
+        None
+    }
+}
+
+impl Credit for () {}
 
 /// What the engine calls.
 pub struct CallRequest<C> {
@@ -278,6 +288,11 @@ impl<H: Host> CallHandle<H> {
         outcome.unwrap_or_else(|_| Err(self.connection.ended_error()))
     }
 
+    /// Whether the worker's thread is blocked, by this handler or by another. Says so within a second.
+    pub async fn is_blocked(&self) -> bool {
+        self.connection.is_blocked().await
+    }
+
     /// Aborts the handler's signal. The handler may still answer.
     pub fn cancel(&mut self, reason: &'static str) {
         self.over = true;
@@ -335,7 +350,7 @@ impl<H: Host> Connection<H> {
     }
 
     /// Calls a handler. `place` is given back when the call is over.
-    pub fn call(&self, mut request: CallRequest<H::Call>, place: Box<dyn Send>) -> CallHandle<H> {
+    pub fn call(&self, mut request: CallRequest<H::Call>, place: Box<dyn Credit>) -> CallHandle<H> {
         let body = std::mem::take(&mut request.body);
         let (handle, meta) = self.begin(request, place);
         self.shared.send(Kind::Call, 0, handle.id, &meta, body);
@@ -344,14 +359,18 @@ impl<H: Host> Connection<H> {
 
     /// Calls a handler whose body is still coming, all of it: it runs once the body has been sent and finished, and how long it may take is
     /// counted from then on.
-    pub fn call_open(&self, mut request: CallRequest<H::Call>, place: Box<dyn Send>) -> (CallHandle<H>, BodySender<H>) {
+    pub fn call_open(
+        &self,
+        mut request: CallRequest<H::Call>,
+        place: Box<dyn Credit>,
+    ) -> (CallHandle<H>, BodySender<H>) {
         let settle = std::mem::replace(&mut request.limits.settle, Duration::MAX);
         let (handle, meta) = self.begin(request, place);
         let body = BodySender::open(&self.shared, handle.id, &meta, settle);
         (handle, body)
     }
 
-    fn begin(&self, request: CallRequest<H::Call>, place: Box<dyn Send>) -> (CallHandle<H>, BytesMut) {
+    fn begin(&self, request: CallRequest<H::Call>, place: Box<dyn Credit>) -> (CallHandle<H>, BytesMut) {
         let CallRequest { source, identity, kind, context, limits, body: _ } = request;
         let mut meta = BytesMut::with_capacity(512);
         write_call(&mut meta, &source, identity, &kind);
@@ -360,7 +379,7 @@ impl<H: Host> Connection<H> {
             let mut state = self.shared.state.lock();
             let id = state.free_call_id();
             if !state.ended {
-                let running = Running { source, context, limits, answer: Some(answer), _place: place };
+                let running = Running { source, context, limits, answer: Some(answer), place };
                 state.calls.insert(id, running);
             }
             id
@@ -467,6 +486,10 @@ impl<H: Host> Shared<H> {
         if settled {
             self.settled.notify_waiters();
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.ended.borrow().is_some()
     }
 
     /// Ends the connection once: every call in flight is answered with how it ended.

@@ -182,6 +182,29 @@ async fn a_long_result_is_passed_on_as_its_reader_takes_it() {
     assert_eq!((granted.kind, granted.flags, granted.id), (Kind::Window, ANSWER, id));
 }
 
+/// Notes that the head of the response was out.
+struct Noting(Arc<std::sync::atomic::AtomicBool>);
+
+impl Credit for Noting {
+    fn head_is_out(&mut self) -> Option<OwnedSemaphorePermit> {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_call_learns_that_the_head_of_its_response_is_out() {
+    let (connection, _loading, _, mut worker) = pair();
+    let out = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut handle = connection.call(event(Bytes::new()), Box::new(Noting(Arc::clone(&out))));
+    let id = worker.receive().await.id;
+    assert!(!out.load(std::sync::atomic::Ordering::Relaxed));
+    worker.send(Kind::Result, MORE, id, r#"{"status":200,"type":"text","stream":true}"#, b"a").await;
+    let _outcome = handle.outcome().await.expect("a response");
+    assert!(out.load(std::sync::atomic::Ordering::Relaxed));
+    assert_eq!(connection.running(), 1, "the call goes on until the end of its body");
+}
+
 #[tokio::test]
 async fn an_abandoned_result_lets_the_worker_go_on() {
     let (connection, _loading, _, mut worker) = pair();

@@ -96,7 +96,7 @@ pub enum Failure {
 
 impl Failure {
     /// Whether another process is still at it.
-    pub(crate) fn is_under_way(&self) -> bool {
+    pub fn is_under_way(&self) -> bool {
         matches!(self, Self::Slow(_) | Self::Apart)
     }
 

@@ -81,6 +81,8 @@ pub struct RequestHead {
     pub charset: Option<String>,
     /// How many bytes of the body are the form's JSON.
     pub split: Option<usize>,
+    /// How long the body is, if it comes in pieces and that is known.
+    pub length: Option<usize>,
 }
 
 /// Why a handler is called.
@@ -147,6 +149,9 @@ pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, identity: Iden
             }
             if let Some(split) = head.split {
                 out.put_slice(format!(",\"split\":{split}").as_bytes());
+            }
+            if let Some(length) = head.length {
+                out.put_slice(format!(",\"length\":{length}").as_bytes());
             }
         }
     }
@@ -317,9 +322,10 @@ mod tests {
             content: Content::Form,
             charset: None,
             split: Some(5),
+            length: Some(300_000),
         })));
         assert_eq!(api["query"]["q"][0], "1");
-        assert_eq!((&api["content"], &api["split"]), (&"form".into(), &5.into()));
+        assert_eq!((&api["content"], &api["split"], &api["length"]), (&"form".into(), &5.into(), &300_000.into()));
         assert!(api.get("params").is_none());
     }
 }

@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use motia_core::StreamName;
@@ -34,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use crate::host::Host;
 use crate::loading::{LoadReport, Loading, Plan};
 use crate::process::{Program, Spawner};
-use crate::worker::{Class, Place, Worker};
+use crate::worker::{Class, HTTP_CREDITS, Place, Worker};
 use crew::Crew;
 use isolation::Isolation;
 use launch::Standby;
@@ -91,8 +91,11 @@ impl Default for PoolSettings {
 /// No worker can take the request now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// All are busy.
-    #[error("all workers are busy: {HTTP_WAITING} requests wait, or this one waited {} s", HTTP_PATIENCE.as_secs())]
+    /// Too many wait already.
+    #[error("all workers are busy, and {HTTP_WAITING} requests wait for one already")]
+    Crowded,
+    /// It waited long enough.
+    #[error("all workers are busy: the request waited {} s for one", HTTP_PATIENCE.as_secs())]
     Busy,
     /// The engine is stopping.
     #[error("the engine is stopping")]
@@ -135,6 +138,8 @@ pub(crate) struct PoolInner<H: Host> {
     ended: CancellationToken,
     streams: Mutex<Vec<StreamName>>,
     waiting: AtomicUsize,
+    /// It has been said that requests wait for a place.
+    crowded: AtomicBool,
     /// One call at a time, in a worker of its own that is reused while it lives.
     quarantine: Arc<Semaphore>,
     quarantined: Mutex<Option<Arc<Worker<H>>>>,
@@ -202,6 +207,7 @@ impl<H: Host> Pool<H> {
             ended: CancellationToken::new(),
             streams: Mutex::default(),
             waiting: AtomicUsize::new(0),
+            crowded: AtomicBool::new(false),
             quarantine: Arc::new(Semaphore::new(1)),
             quarantined: Mutex::new(None),
         });
@@ -251,7 +257,8 @@ impl<H: Host> Pool<H> {
         match class {
             Class::Event => self.inner.wait_for_place(class).await,
             Class::Http => {
-                let waiting = Waiting::new(&self.inner.waiting).ok_or(Unavailable::Busy)?;
+                self.inner.say_crowded();
+                let waiting = Waiting::new(&self.inner.waiting).ok_or(Unavailable::Crowded)?;
                 let place = tokio::time::timeout(HTTP_PATIENCE, self.inner.wait_for_place(class)).await;
                 drop(waiting);
                 place.unwrap_or(Err(Unavailable::Busy))
@@ -327,6 +334,34 @@ impl<H: Host> PoolInner<H> {
         }
     }
 
+    /// Says, once until the next reload, that a request has to wait, and for what.
+    fn say_crowded(&self) {
+        let limit = match &*self.serving.borrow() {
+            // Whoever is on the way takes it.
+            Serving::Workers(workers) if workers.is_empty() => return,
+            Serving::Workers(workers) => format!(
+                "{} serve, and each holds {HTTP_CREDITS} requests that are not answered. More workers hold more",
+                workers.len()
+            ),
+            Serving::Isolated if self.isolation.has_room() => return,
+            Serving::Isolated => format!(
+                "with isolation: \"process\", {} calls run at a time (workers). Raise that",
+                self.settings.lock().workers
+            ),
+            Serving::Stopped => return,
+        };
+        if !self.crowded.swap(true, Ordering::Relaxed) {
+            self.report(
+                Level::Warn,
+                format!(
+                    "a request waits for a place on a {} worker: {limit}. One that has waited {} s gets 503; this is said once",
+                    self.config.runtime,
+                    HTTP_PATIENCE.as_secs()
+                ),
+            );
+        }
+    }
+
     async fn wait_for_place(self: &Arc<Self>, class: Class) -> Result<Place<H>, Unavailable> {
         let mut serving = self.serving.subscribe();
         loop {
@@ -349,7 +384,7 @@ impl<H: Host> PoolInner<H> {
                     if let Ok(permit) = permit
                         && !serving.has_changed().unwrap_or(true)
                     {
-                        return Ok(worker.place(permit));
+                        return Ok(worker.place(class, permit));
                     }
                 }
                 changed = serving.changed() => changed.map_err(|_| Unavailable::Stopping)?,

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use crate::connection::{BodySender, CallHandle, CallRequest, Connection, End, LoadEvent};
+use crate::connection::{BodySender, CallHandle, CallRequest, Connection, Credit, End, LoadEvent};
 use crate::host::Host;
 use crate::process::Process;
 
-/// Calls of requests that a worker holds at a time.
-const HTTP_CREDITS: usize = 1024;
+/// Calls of requests that a worker holds at a time, until the heads of their responses are out. Many, since most handlers wait for
+/// something: what this bounds is memory.
+pub(crate) const HTTP_CREDITS: usize = 8192;
+/// Responses beyond that whose bodies are still coming: a stream may last for hours, and must not cost a request its place.
+const STREAM_CREDITS: usize = 16_384;
 /// Calls of events and ticks that a worker holds at a time: apart, so that neither starves the other.
 const EVENT_CREDITS: usize = 256;
 /// What kind of work asks for a worker.
@@ -28,6 +31,7 @@ pub struct Worker<H: Host> {
     pub(crate) process: Process,
     pub(crate) loading: mpsc::UnboundedReceiver<LoadEvent>,
     http: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     events: Arc<Semaphore>,
     /// It serves until another has taken its place.
     departing: AtomicBool,
@@ -43,9 +47,26 @@ impl<H: Host> Drop for Worker<H> {
 /// A credit of a worker: the right to one call.
 pub struct Place<H: Host> {
     connection: Connection<H>,
-    /// Given back when the call is over.
-    credit: Box<dyn Send>,
+    credit: Box<dyn Credit>,
+    alone: bool,
 }
+
+/// The credit of a request: its place among those that are not answered, then one among the responses that are under way.
+struct RequestCredit {
+    permit: OwnedSemaphorePermit,
+    streams: Arc<Semaphore>,
+}
+
+impl Credit for RequestCredit {
+    fn head_is_out(&mut self) -> Option<OwnedSemaphorePermit> {
+        // With no place left there, it keeps the one that it has.
+        let stream = Arc::clone(&self.streams).try_acquire_owned().ok()?;
+        Some(std::mem::replace(&mut self.permit, stream))
+    }
+}
+
+/// Events and ticks have no response.
+impl Credit for OwnedSemaphorePermit {}
 
 impl<H: Host> Worker<H> {
     pub(crate) fn new(
@@ -54,8 +75,8 @@ impl<H: Host> Worker<H> {
         loading: mpsc::UnboundedReceiver<LoadEvent>,
     ) -> Self {
         let credits = |count| Arc::new(Semaphore::new(count));
-        let (http, events) = (credits(HTTP_CREDITS), credits(EVENT_CREDITS));
-        Self { connection, process, loading, http, events, departing: AtomicBool::new(false) }
+        let (http, streams, events) = (credits(HTTP_CREDITS), credits(STREAM_CREDITS), credits(EVENT_CREDITS));
+        Self { connection, process, loading, http, streams, events, departing: AtomicBool::new(false) }
     }
 
     /// Ends it and everything that it started; calls in flight are cut off.
@@ -80,18 +101,28 @@ impl<H: Host> Worker<H> {
 
     /// The calls that it holds.
     pub(crate) fn load(&self) -> usize {
-        (HTTP_CREDITS - self.http.available_permits()) + (EVENT_CREDITS - self.events.available_permits())
+        let taken = |most: usize, credits: &Semaphore| most - credits.available_permits();
+        taken(HTTP_CREDITS, &self.http) + taken(STREAM_CREDITS, &self.streams) + taken(EVENT_CREDITS, &self.events)
     }
 
     /// A place, if one is left.
     pub(crate) fn try_place(&self, class: Class) -> Option<Place<H>> {
         let permit = Arc::clone(self.credits(class)).try_acquire_owned().ok()?;
-        Some(self.place(permit))
+        Some(self.place(class, permit))
     }
 
-    /// A place, against what is given back when the call is over.
-    pub(crate) fn place(&self, credit: impl Send + 'static) -> Place<H> {
-        Place { connection: self.connection.clone(), credit: Box::new(credit) }
+    /// A place, against a permit of its class.
+    pub(crate) fn place(&self, class: Class, permit: OwnedSemaphorePermit) -> Place<H> {
+        let credit: Box<dyn Credit> = match class {
+            Class::Http => Box::new(RequestCredit { permit, streams: Arc::clone(&self.streams) }),
+            Class::Event => Box::new(permit),
+        };
+        Place { connection: self.connection.clone(), credit, alone: false }
+    }
+
+    /// A place in a worker that has no other call.
+    pub(crate) fn place_alone(&self, credit: impl Credit + 'static) -> Place<H> {
+        Place { connection: self.connection.clone(), credit: Box::new(credit), alone: true }
     }
 
     /// It serves until another has taken its place.
@@ -105,6 +136,11 @@ impl<H: Host> Worker<H> {
 }
 
 impl<H: Host> Place<H> {
+    /// Whether the call has its worker for itself: if that blocks or dies, it is known which call is to blame.
+    pub fn is_alone(&self) -> bool {
+        self.alone
+    }
+
     /// Calls a handler.
     pub fn call(self, request: CallRequest<H::Call>) -> CallHandle<H> {
         self.connection.call(request, self.credit)
@@ -113,5 +149,27 @@ impl<H: Host> Place<H> {
     /// Calls a handler whose body is still coming.
     pub fn call_open(self, request: CallRequest<H::Call>) -> (CallHandle<H>, BodySender<H>) {
         self.connection.call_open(request, self.credit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_under_way_leaves_its_place_to_the_next_request() {
+        let (http, streams) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(1)));
+        let take = || Arc::clone(&http).try_acquire_owned().ok();
+        let credit = |permit| RequestCredit { permit, streams: Arc::clone(&streams) };
+        let mut first = credit(take().expect("free"));
+        assert!(take().is_none());
+        drop(first.head_is_out());
+        let mut second = credit(take().expect("the first one only streams"));
+        assert!(second.head_is_out().is_none(), "there is no place left among the streams");
+        assert!(take().is_none(), "so it keeps the one that it has");
+        drop(first);
+        drop(second.head_is_out().expect("room again"));
+        drop(second);
+        assert_eq!((http.available_permits(), streams.available_permits()), (1, 1));
     }
 }

@@ -15,6 +15,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,6 +23,11 @@ use crate::console::Console;
 
 /// How long the first start may hold up the port.
 const START: Duration = Duration::from_secs(10);
+/// How long the hook may take in all until its application listens.
+const LONGEST_START: Duration = Duration::from_secs(60);
+/// An application whose process says nothing for this long is blocked. It says that it is there twice a second.
+const SILENCE: Duration = Duration::from_secs(2);
+const TICK: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// An application that lived shorter than this died young: the next start waits longer.
@@ -32,7 +38,7 @@ pub(crate) struct Config {
     /// Node, started with `app.mjs` of the SDK.
     pub(crate) program: Program,
     pub(crate) spawner: Spawner,
-    /// Sockets are named after this path, with a number.
+    /// Sockets are named after this path, with numbers.
     pub(crate) socket: PathBuf,
     pub(crate) edge: Edge,
     pub(crate) console: Console,
@@ -92,15 +98,12 @@ impl AppHook {
             return;
         }
         self.started += 1;
-        let mut socket = self.config.socket.as_os_str().to_owned();
-        socket.push(format!("{}.sock", self.started));
         let mut program = self.config.program.clone();
         program.environment.clone_from(&self.environment);
-        program.arguments.extend([socket.clone(), module.clone().into(), program.folder.clone().into()]);
         let stop = CancellationToken::new();
-        let before = self.running.replace(Running { module, stop: stop.clone() });
+        let before = self.running.replace(Running { module: module.clone(), stop: stop.clone() });
         let (ready, started) = oneshot::channel();
-        let supervisor = Supervisor { config: Arc::clone(&self.config), program, socket: socket.into(), stop };
+        let supervisor = Supervisor { config: Arc::clone(&self.config), program, module, number: self.started, stop };
         self.tasks.spawn(supervisor.run(before.map(|before| before.stop), ready, self.tasks.clone()));
         if wait && tokio::time::timeout(START, started).await.is_err() {
             self.config.console.warning("app: the hook takes long; the port opens without it");
@@ -121,18 +124,34 @@ impl AppHook {
 struct Supervisor {
     config: Arc<Config>,
     program: Program,
-    socket: PathBuf,
+    module: PathBuf,
+    number: u32,
     stop: CancellationToken,
+}
+
+/// A process that was started.
+struct Started {
+    process: Process,
+    control: BufReader<UnixStream>,
+    /// Its own: one that is on its way out takes its socket along.
+    socket: PathBuf,
+}
+
+/// Why an application is not there any more.
+enum End {
+    Ended(String),
+    Silent,
+    Stopped,
 }
 
 impl Supervisor {
     /// Keeps it running. `before` is stopped once the application is ready, or once it is clear that it has nothing to say.
     async fn run(self, mut before: Option<CancellationToken>, ready: oneshot::Sender<()>, tasks: TaskTracker) {
         let (mut ready, mut pause) = (Some(ready), FIRST_PAUSE);
-        loop {
+        for attempt in 1.. {
             let Config { edge, console, telemetry, .. } = &*self.config;
             let began = telemetry.clock().elapsed();
-            let (process, control, said) = match self.start(&tasks).await {
+            let (mut started, said) = match self.start(attempt, &tasks).await {
                 Ok(started) => started,
                 Err(error) => {
                     console.error(&format!("app: the hook's process could not be started: {error:#}"));
@@ -142,15 +161,19 @@ impl Supervisor {
                     continue;
                 }
             };
-            match said {
+            // Another is there, or none is to be: what this one still does at its start nobody waits for.
+            if self.stop.is_cancelled() {
+                before.take().inspect(CancellationToken::cancel);
+                return started.kill();
+            }
+            let app = match said {
                 Some(Said::Ready { paths, middleware }) => {
                     if ready.is_some() && !middleware.is_empty() {
                         console.warning(&costs(&middleware));
                     }
-                    // One that was replaced meanwhile has nothing to say any more.
-                    if !self.stop.is_cancelled() {
-                        edge.set_app(Some(App::new(self.socket.clone(), paths)));
-                    }
+                    let app = Arc::new(App::new(started.socket.clone(), paths));
+                    edge.set_app(Some(Arc::clone(&app)));
+                    Some(app)
                 }
                 Some(Said::Missing(package)) => {
                     console.warning(&missing(&package));
@@ -159,7 +182,7 @@ impl Supervisor {
                     return;
                 }
                 Some(Said::Failed(why)) => {
-                    process.kill();
+                    started.kill();
                     console.error(&format!("app: the hook of motia.config failed, what it adds is missing: {why}"));
                     // What it needs may come back, if it has run before.
                     if ready.is_some() || self.pause(&mut pause).await.is_none() {
@@ -168,22 +191,43 @@ impl Supervisor {
                     continue;
                 }
                 None if ready.is_some() => {
-                    let how = process.ended().await;
+                    let how = started.process.ended().await;
                     return console.error(&format!("app: the hook's process ended before it was ready ({how})"));
                 }
-                None => {}
-            }
+                None => None,
+            };
             before.take().inspect(CancellationToken::cancel);
             ready.take().map(|ready| ready.send(()));
-            let how = tokio::select! {
-                how = process.ended() => how,
-                () = self.stop.cancelled() => return self.finish(&process, control).await,
+            let process = started.process.clone();
+            let end = tokio::select! {
+                how = process.ended() => End::Ended(how),
+                () = started.silence() => End::Silent,
+                () = self.stop.cancelled() => End::Stopped,
             };
             if telemetry.clock().elapsed().saturating_sub(began) >= YOUNG {
                 pause = FIRST_PAUSE;
             }
             let milliseconds = pause.as_millis();
-            console.error(&format!("app: the hook's process ended ({how}); it is started again in {milliseconds} ms"));
+            match end {
+                End::Stopped => return started.finish(self.config.patience).await,
+                End::Ended(how) => console
+                    .error(&format!("app: the hook's process ended ({how}); it is started again in {milliseconds} ms")),
+                End::Silent => {
+                    console.error(&format!(
+                        "app: the hook's process (pid {}) has not answered for {} s, so something blocks its thread: an endless loop, a long \
+                         computation? Requests that wait for it get 503; another is started in {milliseconds} ms",
+                        started.process.pid,
+                        SILENCE.as_secs()
+                    ));
+                    app.inspect(|app| app.give_up());
+                    // If it goes on after all, its responses that are under way may end.
+                    let (grace, stop) = (self.config.patience, self.stop.clone());
+                    tasks.spawn(async move {
+                        let _ = tokio::time::timeout(grace, stop.run_until_cancelled(started.process.ended())).await;
+                        started.kill();
+                    });
+                }
+            }
             if self.pause(&mut pause).await.is_none() {
                 return;
             }
@@ -197,27 +241,69 @@ impl Supervisor {
         Some(())
     }
 
-    async fn start(&self, tasks: &TaskTracker) -> Result<(Process, BufReader<UnixStream>, Option<Said>)> {
-        // Of one that was killed.
-        let _ = std::fs::remove_file(&self.socket);
+    /// Starts a process and waits for what it says first: nothing, if it ended, or if nobody wants it any more.
+    async fn start(&self, attempt: u32, tasks: &TaskTracker) -> Result<(Started, Option<Said>)> {
+        let mut socket = self.config.socket.as_os_str().to_owned();
+        socket.push(format!("{}-{attempt}.sock", self.number));
+        let socket = PathBuf::from(socket);
+        // Of an engine that was killed.
+        let _ = std::fs::remove_file(&socket);
+        let mut program = self.program.clone();
+        program.arguments.extend([socket.clone().into(), self.module.clone().into(), program.folder.clone().into()]);
         let telemetry = self.config.telemetry.clone();
         let output = move |stderr, line| telemetry.log(if stderr { Level::Warn } else { Level::Info }, line);
-        let (process, control) = self.config.spawner.spawn(self.program.clone(), tasks, output).await?;
-        let (mut control, mut line) = (BufReader::new(control), String::new());
+        let (process, control) = self.config.spawner.spawn(program, tasks, output).await?;
+        let mut started = Started { process, control: BufReader::new(control), socket };
+        let mut line = String::new();
         let said = tokio::select! {
-            read = control.read_line(&mut line) => read.unwrap_or(0) > 0,
+            read = started.control.read_line(&mut line) => read.unwrap_or(0) > 0,
             () = self.stop.cancelled() => false,
+            () = tokio::time::sleep(LONGEST_START) => {
+                let why = format!("it was not ready within {} s: does it wait for something, or loop?", LONGEST_START.as_secs());
+                return Ok((started, Some(Said::Failed(why))));
+            }
         };
         let said =
             said.then(|| serde_json::from_str(&line).context("the SDK said what nobody understands")).transpose()?;
-        Ok((process, control, said))
+        Ok((started, said))
+    }
+}
+
+impl Started {
+    /// Returns once nothing has come from it for too long.
+    async fn silence(&mut self) {
+        let mut ticks = tokio::time::interval(TICK);
+        // A machine that slept says nothing about the process.
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut silence, mut ended) = (Duration::ZERO, false);
+        while silence <= SILENCE {
+            tokio::select! {
+                heard = self.control.fill_buf(), if !ended => {
+                    let length = heard.map_or(0, <[u8]>::len);
+                    self.control.consume(length);
+                    // Its own end says more.
+                    ended = length == 0;
+                    silence = Duration::ZERO;
+                }
+                _ = ticks.tick() => silence += TICK,
+            }
+        }
     }
 
-    async fn finish(&self, process: &Process, mut control: BufReader<UnixStream>) {
-        // The end of the stream asks it to stop.
-        let _ = control.get_mut().shutdown().await;
-        let _ = tokio::time::timeout(self.config.patience, process.ended()).await;
-        process.kill();
+    /// Asks it to stop. What it holds may end within `patience`, unless it is blocked.
+    async fn finish(mut self, patience: Duration) {
+        let _ = self.control.get_mut().shutdown().await;
+        let process = self.process.clone();
+        tokio::select! {
+            _ = process.ended() => {}
+            () = self.silence() => {}
+            () = tokio::time::sleep(patience) => {}
+        }
+        self.kill();
+    }
+
+    fn kill(&self) {
+        self.process.kill();
         let _ = std::fs::remove_file(&self.socket);
     }
 }

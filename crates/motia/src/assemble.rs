@@ -14,7 +14,8 @@ use serde_json::Value;
 
 /// A project, ready to be applied.
 pub(crate) struct Assembled {
-    pub(crate) settings: ProjectConfig,
+    /// What the project's config says; `None` if it has one that cannot be used.
+    pub(crate) settings: Option<ProjectConfig>,
     pub(crate) project: Project,
     pub(crate) routes: Routes,
     /// A line per file that is there, such as `Step (API) steps/a.step.ts`, in the order of discovery.
@@ -27,7 +28,9 @@ pub(crate) struct Assembled {
 
 /// Reads everything. Files that did not compile are in `discovery` but not in `report`; whoever compiled them reports them.
 pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled {
-    let (mut settings, mut steps, mut streams) = (ProjectConfig::default(), Vec::new(), Vec::new());
+    let (mut steps, mut streams) = (Vec::new(), Vec::new());
+    let has_config = discovery.files.iter().any(|file| file.kind == FileKind::Config);
+    let mut settings = (!has_config).then(ProjectConfig::default);
     let (mut lines, mut errors, mut warnings, mut broken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let failures: HashMap<_, _> = report.failed.iter().map(|(source, failure)| (source, failure)).collect();
     for file in &discovery.files {
@@ -49,7 +52,7 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
         warnings.extend(imported.warnings.iter().map(|warning| format!("{source}: {warning}")));
         let problem = match file.kind {
             FileKind::Config => parse_settings(&imported.config).map(|(read, said)| {
-                settings = read;
+                settings = Some(read);
                 warnings.extend(said.into_iter().map(|warning| format!("{source}: {warning}")));
             }),
             FileKind::Step => read_step(source, file.language, imported).map(|(step, said)| {
@@ -93,8 +96,13 @@ fn json(config: &[u8]) -> Result<Value, String> {
 }
 
 fn parse_settings(config: &[u8]) -> Read<ProjectConfig> {
-    let parsed = ProjectConfig::parse(&json(config)?).map_err(|error| format!("{error}; the defaults hold"))?;
+    let parsed = ProjectConfig::parse(&json(config)?).map_err(|error| error.to_string())?;
     Ok((parsed.value, parsed.warnings))
+}
+
+/// Why a config cannot be used, if it cannot.
+pub(crate) fn problem_of_settings(config: &[u8]) -> Option<String> {
+    parse_settings(config).err()
 }
 
 /// The knobs of a config, for whoever needs one before the project is put together.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `cli` | commands and flags |
 //! | `serve` | `motia dev` and `motia start` |
+//! | `signals` | the signals that end an engine |
 //! | `project` | a project's way from files to what runs |
 //! | `app_hook` | the process of `app` in motia.config |
 //! | `assemble` | configs to steps, streams and routes |
@@ -29,6 +30,7 @@ mod packages;
 mod project;
 mod sdk;
 mod serve;
+mod signals;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;

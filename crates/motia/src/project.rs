@@ -20,8 +20,12 @@ use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool, PoolSettings};
 use tokio::sync::mpsc;
 
 use crate::app_hook::AppHook;
-use crate::assemble::{Assembled, assemble};
+use crate::assemble::{Assembled, assemble, problem_of_settings};
 use crate::console::Console;
+
+/// The pauses between tries of a reload that fails.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
 /// Generations that workers may still load files from: the current one's, and those of the old workers that a pool keeps.
 const KEPT_GENERATIONS: usize = 5;
@@ -49,7 +53,20 @@ pub(crate) struct Project {
     lines: HashMap<SourcePath, String>,
     /// Said once, not at each reload.
     warned: HashSet<String>,
+    /// What the config said when it could be used last.
+    settings: ProjectConfig,
     loading: Option<InProgress>,
+    /// What could not be reloaded, for a reason that may pass: a full disk.
+    behind: Option<Behind>,
+    /// How long the next try waits; `None` where none has failed, and so none has been said to.
+    retry_pause: Option<Duration>,
+}
+
+/// A reload that is to be tried again.
+#[derive(Default)]
+struct Behind {
+    changed: Vec<String>,
+    force: bool,
 }
 
 /// What a project is brought to.
@@ -61,6 +78,14 @@ pub(crate) struct Parts {
     pub(crate) console: Console,
     /// A debugger may stand in a handler for as long as it likes.
     pub(crate) debugged: bool,
+}
+
+/// Why a project's config does not hold.
+pub(crate) enum ConfigTrouble {
+    /// It is still being imported.
+    UnderWay,
+    /// It cannot be used. Its name, and why.
+    Broken(SourcePath, String),
 }
 
 /// A plan that a worker is loading.
@@ -101,8 +126,45 @@ impl Project {
             troubled: HashSet::new(),
             lines: HashMap::new(),
             warned: HashSet::new(),
+            settings: ProjectConfig::default(),
             loading: None,
+            behind: None,
+            retry_pause: None,
         }
+    }
+
+    /// Brings the project up to date, with what could not be reloaded before. If that fails, it is tried again.
+    pub(crate) async fn reload(&mut self, changed: Vec<String>, force: bool) {
+        let mut wanted = self.behind.take().unwrap_or_default();
+        if force || !changed.is_empty() {
+            // Whoever changed something is to learn what became of it.
+            self.retry_pause = None;
+        }
+        wanted.force |= force;
+        for file in changed {
+            if !wanted.changed.contains(&file) {
+                wanted.changed.push(file);
+            }
+        }
+        if let Err(error) = self.update(wanted.changed.clone(), wanted.force).await {
+            self.fall_behind(wanted, &format!("the project was not reloaded, what ran before goes on: {error:#}"));
+        }
+    }
+
+    /// How long to wait before [`Project::reload`] is called again, if that is necessary.
+    pub(crate) fn pause_before_retry(&self) -> Option<Duration> {
+        self.retry_pause.filter(|_| self.behind.is_some())
+    }
+
+    fn fall_behind(&mut self, wanted: Behind, why: &str) {
+        self.behind = Some(wanted);
+        self.retry_pause = Some(match self.retry_pause {
+            Some(pause) => (pause * 2).min(LONGEST_RETRY),
+            None => {
+                self.console.error(&format!("{why}; trying again until it works"));
+                FIRST_RETRY
+            }
+        });
     }
 
     /// Compiles what is on disk now and lets a fresh worker import it. [`Project::loaded`] brings the result. Nothing happens if
@@ -176,10 +238,7 @@ impl Project {
     /// the one before.
     pub(crate) async fn accept(&mut self, loaded: Loaded<EngineHost>) {
         let Some(progress) = &mut self.loading else { return };
-        let mut assembled = assemble(&progress.discovery, &loaded.report);
-        if self.debugged {
-            assembled.settings.timeouts = Timeouts::NEVER;
-        }
+        let assembled = assemble(&progress.discovery, &loaded.report);
         let trouble = loaded.report.failed.iter().filter(|(_, failure)| failure.is_trouble());
         self.troubled = trouble.map(|(source, _)| source.clone()).collect();
         let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
@@ -196,12 +255,43 @@ impl Project {
         // A slow file comes later, with a worker of its own: what was said is not said again.
         let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
         let update = std::mem::replace(&mut progress.update, again);
+        let settings = self.settings_of(&assembled);
         if let Some(pool) = self.pool() {
-            pool.serve(loaded, &plan, pool_settings(&assembled.settings));
+            pool.serve(loaded, &plan, pool_settings(&settings));
         }
-        let (module, first) = (config.filter(|_| assembled.settings.app), update.first);
+        let (module, first) = (config.filter(|_| settings.app), update.first);
         self.take_over(assembled, update).await;
         self.app.serve(module, first).await;
+    }
+
+    /// What holds: what the config says, or said last.
+    fn settings_of(&mut self, assembled: &Assembled) -> ProjectConfig {
+        if let Some(settings) = &assembled.settings {
+            self.settings = settings.clone();
+        }
+        let mut settings = self.settings.clone();
+        if self.debugged {
+            settings.timeouts = Timeouts::NEVER;
+        }
+        settings
+    }
+
+    /// Whether the project has a config that does not hold, given what a worker has imported.
+    pub(crate) fn config_trouble(&self, report: &LoadReport) -> Option<ConfigTrouble> {
+        let source = &self.files.iter().find(|file| file.kind == FileKind::Config)?.path;
+        let why = match report.imported.get(source) {
+            Some(imported) => problem_of_settings(&imported.config)?,
+            None => match report.failed.iter().rev().find(|(failed, _)| failed == source) {
+                Some((_, failure)) if failure.is_under_way() => return Some(ConfigTrouble::UnderWay),
+                Some((_, failure)) => failure.to_string(),
+                None => {
+                    let failed = &self.generations.back()?.failed;
+                    let (_, diagnostic) = failed.iter().find(|(failed, _)| failed == source)?;
+                    format!("it does not compile\n{}", diagnostic.render(self.console.color()))
+                }
+            },
+        };
+        Some(ConfigTrouble::Broken(source.clone(), why))
     }
 
     /// Ends the process of the `app` hook, once what it holds is answered.
@@ -291,19 +381,28 @@ impl Project {
 
     async fn take_over(&mut self, assembled: Assembled, update: Update) {
         let Update { began, changed, broken, first } = update;
-        let Assembled { settings, project, routes, lines, errors, warnings } = assembled;
+        let settings = self.settings_of(&assembled);
+        let Assembled { settings: read, project, routes, lines, errors, warnings } = assembled;
         self.store.set_durability(settings.durability);
         self.store.set_retention(settings.retention);
         let missing = missing_folders(&settings, &self.root);
         self.engine.set_settings(settings.clone());
         if let Err(error) = self.engine.apply(project).await {
-            self.console.error(&format!("{error}; what ran before goes on"));
+            self.fall_behind(Behind { changed, force: true }, &format!("{error}; what ran before goes on"));
             return;
         }
+        self.retry_pause = None;
         self.edge.set_site(routes, &settings, &self.root);
         self.say_lines(lines);
         for error in broken.iter().chain(&errors) {
             self.console.error(error);
+        }
+        if read.is_none() {
+            self.console.error(if first {
+                "the project's config does not hold, see above: UNTIL IT DOES, THE DEFAULTS HOLD, for validation and cors too"
+            } else {
+                "the project's config does not hold, see above: until it does, what it said last holds"
+            });
         }
         for warning in warnings.into_iter().chain(missing) {
             self.warn_once(warning);

@@ -20,8 +20,7 @@ use motia_server::{Edge, Mode, Server};
 use motia_store::Store;
 use motia_worker::pool::{PoolConfig, node_program};
 use motia_worker::process::Spawner;
-use motia_worker::{Loaded, Pool};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use motia_worker::{LoadReport, Loaded, Pool};
 use tokio_util::sync::CancellationToken;
 
 use crate::app_hook::{self, AppHook};
@@ -30,7 +29,8 @@ use crate::changes::{Watched, is_lock_file, matters};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::descriptors::Descriptors;
-use crate::project::{Parts, Project};
+use crate::project::{ConfigTrouble, Parts, Project};
+use crate::signals::Signals;
 use crate::{dotenv, install, node, sdk};
 
 /// Runs until a signal. `inspect`: where a debugger may attach. Errors are what keeps the project from starting at all.
@@ -140,7 +140,7 @@ impl Instance {
         project.update(Vec::new(), true).await?;
         let mut serving = None;
         let shutdown = CancellationToken::new();
-        let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(None) };
+        let ready = self.first_worker(&mut project, &mut signals).await?;
         let mut fatal = None;
         if let Some(loaded) = ready {
             match loaded {
@@ -171,13 +171,15 @@ impl Instance {
             }
             stopped
         };
-        match signals.race(finish).await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => self.console.warning(&error.to_string()),
-            // A second signal: at once. Workers die with us, and events run again at the next start.
+        match signals.insist(finish).await {
+            Some(Ok(())) => project.stop_app().await,
+            Some(Err(error)) => {
+                self.console.warning(&error.to_string());
+                project.stop_app().await;
+            }
+            // At once. Workers die with us, and events run again at the next start.
             None => self.console.warning("stopped at once; what was running is cut off"),
         }
-        project.stop_app().await;
         // Whoever looks for this engine finds that it is gone.
         let _ = fs::remove_file(self.motia_dir.join(ENGINE_FILE));
         if let Some(reason) = fatal {
@@ -188,6 +190,29 @@ impl Instance {
         store.close().await.context("what was written last could not be made safe")?;
         self.console.info("STOPPED", "everything that was acknowledged is stored");
         Ok(())
+    }
+
+    /// Waits for a worker that has imported the project: `None` if a signal comes first, `Some(None)` if there is nothing to import.
+    async fn first_worker(
+        &self,
+        project: &mut Project,
+        signals: &mut Signals,
+    ) -> Result<Option<Option<Loaded<EngineHost>>>> {
+        loop {
+            let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(None) };
+            let nothing = LoadReport::default();
+            let Some(loaded) = &ready else { return Ok(None) };
+            let report = loaded.as_ref().map_or(&nothing, |loaded| &loaded.report);
+            match project.config_trouble(report).filter(|_| self.mode == Mode::Start) {
+                // Requests that come before it is there would find a project with other rules.
+                Some(ConfigTrouble::UnderWay) => self.console.info("INFO", "the project's config takes long to import"),
+                Some(ConfigTrouble::Broken(source, why)) => anyhow::bail!(
+                    "{source} cannot be used, and without it the project does not start: what it restricts (validation, cors, \
+                     limits) would not hold. {why}"
+                ),
+                None => return Ok(ready),
+            }
+        }
     }
 
     /// Waits for changes and workers until a signal comes, or until the store fails: then it answers with why.
@@ -208,8 +233,10 @@ impl Instance {
                     None => std::future::pending().await,
                 }
             };
+            let pause = project.pause_before_retry();
             // What came is dealt with after the wait: nothing may cut that off half-way.
             let event = tokio::select! {
+                () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => Event::Retry,
                 () = signals.stop() => return None,
                 reason = store.failed() => return Some(reason),
                 loaded = project.loaded() => Event::Loaded(loaded),
@@ -219,6 +246,7 @@ impl Instance {
                 Event::Loaded(Some(loaded)) => project.accept(loaded).await,
                 Event::Loaded(None) => project.loading_ended(),
                 Event::Changed(changes) => self.reload(project, changes).await,
+                Event::Retry => project.reload(Vec::new(), false).await,
             }
         }
     }
@@ -249,9 +277,7 @@ impl Instance {
             }
         }
         let names = changed.iter().map(|path| path.strip_prefix(root).unwrap_or(path).display().to_string());
-        if let Err(error) = project.update(names.collect(), environment_changed).await {
-            self.console.error(&format!("the project was not reloaded, what ran before goes on: {error:#}"));
-        }
+        project.reload(names.collect(), environment_changed).await;
     }
 
     fn open_store(&self) -> Result<Store> {
@@ -358,6 +384,7 @@ fn count(number: usize, of: &str) -> String {
 enum Event {
     Loaded(Option<Loaded<EngineHost>>),
     Changed(Changes),
+    Retry,
 }
 
 /// The environment of workers: that of the engine, and what `.env` adds to it.
@@ -388,41 +415,6 @@ impl Environment {
 
     fn all(&self) -> Vec<(OsString, OsString)> {
         self.variables.clone()
-    }
-}
-
-/// SIGINT, SIGTERM and SIGHUP: each asks to stop, in order; a second one at once.
-struct Signals {
-    signals: [Signal; 3],
-}
-
-impl Signals {
-    fn new() -> Result<Self> {
-        let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self {
-            signals: [
-                listen(SignalKind::interrupt())?,
-                listen(SignalKind::terminate())?,
-                listen(SignalKind::hangup())?,
-            ],
-        })
-    }
-
-    async fn stop(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.signals;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
-
-    /// The outcome, unless a signal comes first.
-    async fn race<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            outcome = work => Some(outcome),
-            () = self.stop() => None,
-        }
     }
 }
 

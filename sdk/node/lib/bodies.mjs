@@ -126,7 +126,7 @@ export class Incoming {
    * Decoder).
    */
   begin(kind, flags, id, meta, body, borrowed) {
-    const message = { kind, meta, pieces: [], ungranted: 0 }
+    const message = { kind, meta, pieces: new Pieces(meta.length), ungranted: 0 }
     this.#messages.set(keyOf(id, flags), message)
     this.#take(message, flags, id, body, borrowed)
   }
@@ -141,7 +141,8 @@ export class Incoming {
       return
     }
     this.#messages.delete(key)
-    message.body = Buffer.concat([...message.pieces, body])
+    message.body = message.pieces.join(body)
+    message.pieces = undefined
     return message
   }
 
@@ -154,10 +155,49 @@ export class Incoming {
   }
 
   #take(message, flags, id, body, borrowed) {
-    message.pieces.push(borrowed ? Buffer.from(body) : body)
+    message.pieces.take(body, borrowed)
     message.ungranted += body.byteLength
     if (message.ungranted < GRANT) return
     this.#frame(KIND.WINDOW, flags & ANSWER, id, `{"bytes":${message.ungranted}}`)
     message.ungranted = 0
+  }
+}
+
+/** The bytes of a message as they come: long bodies must not be held twice. */
+class Pieces {
+  /** Room for all of it, where its length is known. */
+  #whole
+  #filled = 0
+  #others = []
+
+  constructor(length) {
+    if (Number.isSafeInteger(length) && length > 0) this.#whole = reserve(length)
+  }
+
+  take(bytes, borrowed) {
+    const fits = this.#whole !== undefined && bytes.byteLength <= this.#whole.length - this.#filled
+    if (fits && this.#others.length === 0) {
+      this.#whole.set(bytes, this.#filled)
+      this.#filled += bytes.byteLength
+    } else {
+      this.#others.push(borrowed ? Buffer.from(bytes) : bytes)
+    }
+  }
+
+  /** All of it, once the last bytes are here. */
+  join(last) {
+    this.take(last, false)
+    const begun = this.#whole?.subarray(0, this.#filled)
+    if (this.#others.length === 0) return begun ?? Buffer.alloc(0)
+    return Buffer.concat(begun === undefined ? this.#others : [begun, ...this.#others])
+  }
+}
+
+/** Memory that is touched only as it is filled: a client that announces much and sends little costs nothing. */
+function reserve(length) {
+  try {
+    return Buffer.allocUnsafeSlow(length)
+  } catch {
+    // More than there can be: it is joined at its end, or fails there.
   }
 }

@@ -81,6 +81,11 @@ export class Connection {
     return this.#outgoing.idle
   }
 
+  /** Sends what waits soon, whatever happens to the thread: at once, unless much does so. */
+  hurry() {
+    this.#outbox.hurry()
+  }
+
   /** Sends what waits now, before code runs that may never let go of the thread. */
   flush() {
     this.#outbox.flush()
@@ -142,7 +147,9 @@ export class Connection {
       case KIND.CANCEL:
         return this.#on.cancel(id, meta.reason)
       case KIND.PING:
-        return this.#frame(KIND.PONG, 0, id, `{"memory":${process.memoryUsage.rss()}}`)
+        // At once: what comes behind a ping that is not answered has not been seen.
+        this.#frame(KIND.PONG, 0, id, `{"memory":${process.memoryUsage.rss()}}`)
+        return this.flush()
       case KIND.LOAD:
         return this.#on.load(meta, JSON.parse(body))
       case KIND.STREAMS:

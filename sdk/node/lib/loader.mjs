@@ -34,7 +34,7 @@ export class Loader {
       await this.#import(root, file)
     }
     this.#calls.importing = false
-    this.#connection.send(KIND.READY, 0)
+    this.#connection.send(KIND.READY, 0, { memory: process.memoryUsage.rss() })
   }
 
   async #import(root, { source, module, kind }) {

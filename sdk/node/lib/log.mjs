@@ -25,5 +25,6 @@ export class LogSender {
 
   send(level, message, details, source, call) {
     this.#connection.send(KIND.LOG, 0, meta(level, message, source, call), detailsJson(details))
+    this.#connection.hurry()
   }
 }

@@ -2,12 +2,17 @@
 import { frameBound, writeFrame } from './frames.mjs'
 
 const SIZE = 65_536
+/** So many frames leave at once in so many milliseconds; the others of a burst share their writes. */
+const AT_ONCE = 16
+const BURST = 5
 
 export class Outbox {
   #write
   #buffer = Buffer.allocUnsafeSlow(SIZE)
   #used = 0
   #scheduled = false
+  #burst = 0
+  #hurried = 0
   #flush = () => this.flush()
 
   /** `write(bytes)` says whether all of it has left already, so that the memory may be used again. */
@@ -30,6 +35,21 @@ export class Outbox {
       this.#scheduled = true
       setImmediate(this.#flush)
     }
+  }
+
+  /**
+   * Sends what is there without waiting for the end of the turn, which may never come: code that loops or kills the
+   * process would take with it what says why.
+   */
+  hurry() {
+    const now = performance.now()
+    if (now - this.#burst >= BURST) {
+      this.#burst = now
+      this.#hurried = 0
+    }
+    if (this.#hurried === AT_ONCE) return
+    this.#hurried++
+    this.flush()
   }
 
   flush() {

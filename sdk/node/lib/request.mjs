@@ -18,12 +18,12 @@ export function buildRequest(meta, bytes, borrowed) {
     case 'form':
       return formRequest(meta, bytes)
     case 'text':
-      return request(meta, decodeText(bytes, meta.charset), exactText(bytes))
+      return textRequest(meta, bytes)
     case 'multipart':
       return multipartRequest(meta, owned(bytes, borrowed))
     default: {
       const body = owned(bytes, borrowed)
-      return request(meta, body, exactText(body))
+      return requestOfBytes(meta, body, body)
     }
   }
 }
@@ -35,6 +35,30 @@ const request = (meta, body, rawBody) => ({
   queryParams: meta.query ?? {},
   rawBody,
 })
+
+/** Few handlers ask for the raw body of an upload, which may be large: it is made when they do, and of the same bytes. */
+const requestOfBytes = (meta, body, bytes) => {
+  let rawBody
+  return {
+    body,
+    headers: meta.headers ?? {},
+    pathParams: meta.params ?? {},
+    queryParams: meta.query ?? {},
+    get rawBody() {
+      rawBody ??= isText(bytes) ? bytes.utf8Slice(0, bytes.length) : bytes
+      return rawBody
+    },
+    set rawBody(value) {
+      Object.defineProperty(this, 'rawBody', { value, writable: true, enumerable: true, configurable: true })
+    },
+  }
+}
+
+function textRequest(meta, bytes) {
+  const raw = exactText(bytes)
+  if (meta.charset !== undefined) return request(meta, decodeText(bytes, meta.charset), raw)
+  return request(meta, typeof raw === 'string' ? raw : bytes.utf8Slice(0, bytes.length), raw)
+}
 
 function jsonRequest(meta, bytes) {
   const raw = exactText(bytes)
@@ -69,7 +93,7 @@ async function multipartRequest(meta, bytes) {
   }
   const body = {}
   for (const [name, value] of form) addField(body, name, value)
-  return request(meta, body, exactText(bytes))
+  return requestOfBytes(meta, body, bytes)
 }
 
 /** A repeated field becomes a list. `__proto__` is a field like any other, so nothing is assigned. */
@@ -80,7 +104,6 @@ function addField(body, name, value) {
 }
 
 function decodeText(bytes, charset) {
-  if (charset === undefined) return bytes.utf8Slice(0, bytes.length)
   try {
     return new TextDecoder(charset).decode(bytes)
   } catch {
@@ -88,9 +111,12 @@ function decodeText(bytes, charset) {
   }
 }
 
+/** Whether bytes lose nothing as a string. A NUL says that it is no text, whatever its bytes look like. */
+const isText = (bytes) => !bytes.includes(0) && isUtf8(bytes)
+
 /**
- * The exact bytes: as a string where that loses nothing, otherwise as a Buffer. A NUL says that it is no text,
- * whatever its bytes look like.
+ * The exact bytes: as a string where that loses nothing, otherwise as a Buffer. As `isText`, but for what is most
+ * likely text, and needed as a string anyway.
  */
 function exactText(bytes) {
   const text = bytes.utf8Slice(0, bytes.length)

@@ -187,3 +187,16 @@ test('an exception that belongs to no call names what is in flight, and fails no
     assert.equal((await worker.result(id)).meta.status, 200)
   })
 })
+
+for (const [how, end] of [
+  ['loops', 'for (;;) {}'],
+  ['dies', "process.kill(process.pid, 'SIGKILL')"],
+]) {
+  const handler = `(req, { logger }) => { logger.info('about to', { n: 1 }); console.log('now'); ${end} }`
+  test(`what a handler logs before it ${how} is not lost`, () =>
+    withEngine({ files: { 'last.mjs': step(handler) } }, async (worker) => {
+      await worker.load('last.mjs')
+      worker.start('last.mjs')
+      for (const line of ['about to', 'now']) await worker.log(({ message }) => message === line)
+    }))
+}

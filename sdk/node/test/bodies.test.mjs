@@ -8,7 +8,7 @@ const pattern = (size) => Buffer.from(Uint8Array.from({ length: size }, (_, i) =
 
 /** A sender wired to a receiver, as over a stream. */
 function pair() {
-  const wire = { frames: [], received: undefined, grants: 0 }
+  const wire = { frames: [], received: undefined, grants: 0, meta: {} }
   const outgoing = new Outgoing((kind, flags, id, meta, body) => wire.frames.push({ kind, flags, id, body }))
   const incoming = new Incoming((kind, flags, id, meta) => {
     wire.grants++
@@ -19,7 +19,7 @@ function pair() {
     while (wire.frames.length > 0) {
       const { kind, flags, id, body } = wire.frames.shift()
       if (kind === KIND.ABORT) wire.aborted = incoming.abort(flags, id)
-      else if (kind !== KIND.DATA) incoming.begin(kind, flags & ANSWER, id, {}, body)
+      else if (kind !== KIND.DATA) incoming.begin(kind, flags & ANSWER, id, wire.meta, body)
       else wire.received = incoming.data(flags, id, body) ?? wire.received
     }
   }
@@ -77,4 +77,26 @@ test('an aborted message ends on both sides', async () => {
   assert.equal(wire.frames.at(-1).kind, KIND.ABORT)
   wire.deliver()
   assert.equal(wire.received, undefined)
+})
+
+test('a body of a known length is held once, and one that is longer or shorter than was said arrives all the same', () => {
+  const body = pattern(2 * MiB + 5)
+  for (const [length, once] of [
+    [body.length, true],
+    [body.length - 70_000, false],
+    [body.length + 70_000, true],
+    [2 ** 53 - 1, false],
+    ['x', false],
+  ]) {
+    const wire = pair()
+    wire.meta = { length }
+    wire.outgoing.send(KIND.CALL, 0, 1, '', body)
+    const pieces = wire.frames.map((frame) => frame.body.buffer)
+    wire.deliver()
+    const { received } = wire
+    assert.ok(received.body.equals(body), String(length))
+    assert.equal(received.body.buffer.byteLength === length, once, String(length))
+    assert.ok(!pieces.includes(received.body.buffer))
+    assert.equal(received.pieces, undefined, 'nothing else holds it')
+  }
 })

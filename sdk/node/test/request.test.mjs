@@ -68,6 +68,19 @@ test('binary bodies are copied when they are only lent', () => {
   assert.equal(buildRequest({ headers: {}, content: 'binary' }, owned, false).body, owned)
 })
 
+test('the raw body of bytes is made of the same bytes, and only when somebody asks', () => {
+  const owned = Buffer.from([1, 2, 255])
+  const req = buildRequest({ headers: {}, content: 'binary' }, owned, false)
+  assert.equal(typeof Object.getOwnPropertyDescriptor(req, 'rawBody').get, 'function')
+  assert.equal(req.rawBody, owned)
+  assert.deepEqual(Object.keys(req), ['body', 'headers', 'pathParams', 'queryParams', 'rawBody'])
+  assert.equal(build({ content: 'binary' }, 'text').rawBody, 'text')
+  assert.equal({ ...req }.rawBody, owned)
+  assert.deepEqual(JSON.parse(JSON.stringify(req)).rawBody, { type: 'Buffer', data: [1, 2, 255] })
+  req.rawBody = 'mine'
+  assert.equal(req.rawBody, 'mine')
+})
+
 const multipart = (...parts) =>
   `${parts.map(([name, value, more = '']) => `--b0\r\nContent-Disposition: form-data; name="${name}"${more}\r\n\r\n${value}\r\n`).join('')}--b0--\r\n`
 

@@ -70,7 +70,7 @@ impl Shim {
     /// Cuts the power: the process must have been killed before. What was written since the last sync of its file is undone.
     pub(crate) fn cut_power(&self, lost: Lost, random: &mut Random) {
         let log = fs::read(self.path("undo")).unwrap_or_default();
-        let mut files: HashMap<u32, File> = HashMap::new();
+        let mut files: HashMap<u32, File<'_>> = HashMap::new();
         for record in Records(&log) {
             let file = files.entry(record.file).or_default();
             match record.kind {

@@ -1,6 +1,6 @@
 //! Whether a worker is well: its signs of life, and calls that go on past their end.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,22 +12,64 @@ use super::{Connection, Shared};
 use crate::frame::Kind;
 use crate::host::Host;
 
+/// A worker that has left this many pings unanswered is blocked; so is one that does not answer a further one for as long.
+const UNANSWERED: u32 = 3;
+const PROBE: Duration = Duration::from_secs(1);
+
 /// What is known of a worker's health.
 pub(super) struct Health {
     heard: AtomicU64,
+    /// Pings since it was heard last.
+    unanswered: AtomicU32,
+    /// The latest call when the first of them was sent.
+    asked: AtomicU32,
     memory: AtomicU64,
+    /// What it had when its files were imported; 0 while that is not known.
+    loaded: AtomicU64,
     retiring: watch::Sender<Option<String>>,
 }
 
 impl Default for Health {
     fn default() -> Self {
-        Self { heard: AtomicU64::new(0), memory: AtomicU64::new(0), retiring: watch::Sender::new(None) }
+        Self {
+            heard: AtomicU64::new(0),
+            unanswered: AtomicU32::new(0),
+            asked: AtomicU32::new(0),
+            memory: AtomicU64::new(0),
+            loaded: AtomicU64::new(0),
+            retiring: watch::Sender::new(None),
+        }
     }
 }
 
-/// The meta of a `PONG`.
+/// Calls on a worker that is silent.
+pub(crate) struct InFlight {
+    /// The steps of those that it has, the latest call first, each once.
+    sources: Vec<SourcePath>,
+    /// How many were sent since.
+    since: usize,
+}
+
+impl std::fmt::Display for InFlight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &*self.sources {
+            [] => f.write_str("no call is in flight: its own timers?")?,
+            [latest, others @ ..] => {
+                write!(f, "in flight, the latest first: {latest}")?;
+                others.iter().try_for_each(|source| write!(f, ", {source}"))?;
+            }
+        }
+        match self.since {
+            0 => Ok(()),
+            1 => f.write_str("; and one call that was sent since"),
+            since => write!(f, "; and {since} calls that were sent since"),
+        }
+    }
+}
+
+/// The meta of a `PONG`, and of a `READY`.
 #[derive(Deserialize)]
-pub(super) struct PongMeta {
+pub(super) struct MemoryMeta {
     #[serde(default)]
     memory: u64,
 }
@@ -42,11 +84,19 @@ impl Health {
     /// Something came.
     pub(super) fn heard(&self) {
         self.heard.fetch_add(1, Ordering::Relaxed);
+        self.unanswered.store(0, Ordering::Relaxed);
     }
 
     /// The worker answered a ping.
-    pub(super) fn pong(&self, PongMeta { memory }: &PongMeta) {
+    pub(super) fn pong(&self, MemoryMeta { memory }: &MemoryMeta) {
         self.memory.store(*memory, Ordering::Relaxed);
+        // One that did not say so when it was ready.
+        let _ = self.loaded.compare_exchange(0, *memory, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// The worker has imported its files.
+    pub(super) fn ready(&self, MemoryMeta { memory }: &MemoryMeta) {
+        self.loaded.store(*memory, Ordering::Relaxed);
     }
 
     /// The worker asks to be taken out of service.
@@ -58,7 +108,13 @@ impl Health {
 impl<H: Host> Connection<H> {
     /// Asks for a sign of life.
     pub(crate) fn ping(&self) {
+        let health = &self.shared.health;
+        let first = health.unanswered.fetch_add(1, Ordering::Relaxed) == 0;
         self.shared.send(Kind::Ping, 0, 0, b"", Bytes::new());
+        if first {
+            // After the ping: what went out before it is among them.
+            health.asked.store(self.shared.state.lock().last_call, Ordering::Relaxed);
+        }
     }
 
     /// Counts the times that something came: all of it is sent by the thread that runs handlers.
@@ -66,9 +122,32 @@ impl<H: Host> Connection<H> {
         self.shared.health.heard.load(Ordering::Relaxed)
     }
 
+    /// Whether its thread is blocked: it has left pings unanswered, or answers none now.
+    pub(super) async fn is_blocked(&self) -> bool {
+        if self.shared.health.unanswered.load(Ordering::Relaxed) >= UNANSWERED {
+            return true;
+        }
+        let heard = self.heard();
+        self.ping();
+        let mut waited = Duration::ZERO;
+        while self.heard() == heard && !self.shared.has_ended() {
+            if waited >= PROBE {
+                return true;
+            }
+            tokio::time::sleep(PROBE / 50).await;
+            waited += PROBE / 50;
+        }
+        false
+    }
+
     /// The resident memory that the worker told last, in bytes; 0 before it did.
     pub(crate) fn memory(&self) -> u64 {
         self.shared.health.memory.load(Ordering::Relaxed)
+    }
+
+    /// The resident memory that the worker had before its first call, in bytes; 0 while that is not known.
+    pub(crate) fn memory_at_start(&self) -> u64 {
+        self.shared.health.loaded.load(Ordering::Relaxed)
     }
 
     /// Tells the worker to listen for a debugger, or no longer.
@@ -87,18 +166,21 @@ impl<H: Host> Connection<H> {
         }
     }
 
-    /// The steps in flight, the latest call first, each once.
-    pub(crate) fn in_flight(&self) -> Vec<SourcePath> {
+    /// What is in flight on a worker that is silent. What was sent behind a ping that it left unanswered it has never seen.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        let asked = self.shared.health.asked.load(Ordering::Relaxed);
         let state = self.shared.state.lock();
-        let mut calls: Vec<_> = state.calls.iter().collect();
-        calls.sort_unstable_by_key(|(id, _)| std::cmp::Reverse(**id));
+        // Ids begin anew one day.
+        let (mut seen, since): (Vec<_>, Vec<_>) =
+            state.calls.iter().partition(|(id, _)| asked.wrapping_sub(**id) < u32::MAX / 2);
+        seen.sort_unstable_by_key(|(id, _)| asked.wrapping_sub(**id));
         let mut sources = Vec::new();
-        for (_, call) in calls {
+        for (_, call) in seen {
             if !sources.contains(&call.source) {
                 sources.push(call.source.clone());
             }
         }
-        sources
+        InFlight { sources, since: since.len() }
     }
 
     /// How long a call that runs bears that its worker is silent: the shortest of them, and its step.

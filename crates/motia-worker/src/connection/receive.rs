@@ -226,7 +226,10 @@ impl<H: Host> Shared<H> {
                     .unwrap_or_else(|_| HandlerError::new(String::from_utf8_lossy(&frame.body)));
                 LoadEvent::Refused { source: meta::<FileMeta>(&frame)?.file, error }
             }
-            Kind::Ready => LoadEvent::Ready,
+            Kind::Ready => {
+                self.health.ready(&meta(&frame)?);
+                LoadEvent::Ready
+            }
             // Frames that only the engine sends: nothing of ours answers them.
             _ => return Ok(()),
         };
@@ -238,10 +241,11 @@ impl<H: Host> Shared<H> {
     fn result(self: &Arc<Self>, frame: Frame) -> Result<(), String> {
         let result: ResultMeta = meta(&frame)?;
         let (id, more) = (frame.id, frame.flags & MORE != 0);
-        let (answer, rest) = {
+        let (answer, rest, freed) = {
             let mut state = self.state.lock();
             let Some(running) = state.calls.get_mut(&id) else { return Ok(()) };
             let answer = running.answer.take();
+            let freed = more.then(|| running.place.head_is_out());
             if more {
                 // The handler has settled; how long its stream may take is the reader's to say.
                 running.limits.settle = std::time::Duration::MAX;
@@ -253,8 +257,10 @@ impl<H: Host> Shared<H> {
                 state.receiving.insert((true, id), Receiving::Stream { chunks, ahead });
                 Rest { chunks: stream, window: Box::new(window), taken: 0, ended: false }
             });
-            (answer, rest)
+            (answer, rest, freed)
         };
+        // Outside of the lock, as in `finish`.
+        drop(freed);
         if !more {
             self.finish(id);
         } else if !frame.body.is_empty() {

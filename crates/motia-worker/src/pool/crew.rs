@@ -1,6 +1,7 @@
 //! The workers that serve, and those that finish: who joins, who leaves, and who takes their places.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use motia_core::record::Level;
@@ -83,6 +84,7 @@ impl<H: Host> PoolInner<H> {
                 return worker.kill("the engine is stopping");
             }
             *self.settings.lock() = settings;
+            self.crowded.store(false, Ordering::Relaxed);
             crew.plan = Some(plan);
             if let Some(mustering) = crew.mustering.take() {
                 mustering.cancel();
@@ -243,28 +245,40 @@ impl<H: Host> PoolInner<H> {
 
     /// A worker does not answer: it gets no new calls, and another takes over unless it answers first.
     pub(super) fn fall_silent(self: &Arc<Self>, worker: &Arc<Worker<H>>, silence: Duration) {
-        {
+        let served = {
             let mut crew = self.crew.lock();
-            if self.change_serving(|workers| remove(workers, worker)) != Some(true) {
-                return;
+            let served = self.change_serving(|workers| remove(workers, worker)) == Some(true);
+            if served {
+                crew.silent.push(Arc::clone(worker));
             }
-            crew.silent.push(Arc::clone(worker));
-        }
-        let steps: Vec<_> = worker.connection.in_flight().iter().map(ToString::to_string).collect();
-        let whose = match &*steps {
-            [] => "no call is in flight: its own timers?".to_owned(),
-            steps => format!("in flight, the latest first: {}", steps.join(", ")),
+            served
+        };
+        let what_next = if served {
+            "Another takes over"
+        } else if self.holds_alone(worker) {
+            "It is ended at the timeout of its call, at the latest"
+        } else {
+            return;
         };
         let runtime = self.config.runtime;
         self.report(
             Level::Error,
             format!(
-                "the {runtime} worker (pid {}) has not answered for {} s, so something blocks its thread: an endless loop, a long computation? Another takes over; {whose}",
+                "the {runtime} worker (pid {}) has not answered for {} s, so something blocks its thread: an endless loop, a long computation? {what_next}; {}",
                 worker.process.pid,
-                silence.as_secs()
+                silence.as_secs(),
+                worker.connection.in_flight()
             ),
         );
-        self.muster(Duration::ZERO);
+        if served {
+            self.muster(Duration::ZERO);
+        }
+    }
+
+    /// Whether a worker has a call that runs alone.
+    fn holds_alone(&self, worker: &Arc<Worker<H>>) -> bool {
+        let quarantined = self.quarantined.lock().as_ref().is_some_and(|other| Arc::ptr_eq(other, worker));
+        quarantined || self.isolation.is_busy(worker)
     }
 
     /// A worker that was silent answers again: it carries on, unless another has taken its place.
@@ -290,10 +304,7 @@ impl<H: Host> PoolInner<H> {
     /// A worker is replaced, and finishes what it holds. `lived`: for how long it had user code.
     pub(super) fn retire(self: &Arc<Self>, worker: &Arc<Worker<H>>, reason: &str, lived: Duration) {
         let runtime = self.config.runtime;
-        let serves = match &*self.serving.borrow() {
-            Serving::Workers(workers) => workers.iter().any(|other| Arc::ptr_eq(other, worker)),
-            Serving::Isolated | Serving::Stopped => false,
-        };
+        let serves = self.is_serving(worker);
         if serves {
             self.report(Level::Warn, format!("the {runtime} worker is replaced: {reason}"));
         }
@@ -308,12 +319,21 @@ impl<H: Host> PoolInner<H> {
         self.muster(pause);
     }
 
-    /// A worker serves until another has taken its place.
-    pub(super) fn relieve(self: &Arc<Self>, worker: &Arc<Worker<H>>, reason: &str) {
+    /// A worker serves until another has taken its place. `lived`: for how long it had user code; if that is short time and again, the
+    /// others come later.
+    pub(super) fn relieve(self: &Arc<Self>, worker: &Arc<Worker<H>>, reason: &str, lived: Duration) {
         let runtime = self.config.runtime;
         self.report(Level::Info, format!("the {runtime} worker is being replaced: {reason}"));
+        let pause = self.crew.lock().pause(lived, LONGEST_DEPARTURE);
         worker.depart();
-        self.muster(Duration::ZERO);
+        self.muster(pause);
+    }
+
+    pub(super) fn is_serving(&self, worker: &Arc<Worker<H>>) -> bool {
+        match &*self.serving.borrow() {
+            Serving::Workers(workers) => workers.iter().any(|other| Arc::ptr_eq(other, worker)),
+            Serving::Isolated | Serving::Stopped => false,
+        }
     }
 
     /// A worker has ended.

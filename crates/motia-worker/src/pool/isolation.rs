@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Loaded, PoolInner, Unavailable};
+use crate::connection::Credit;
 use crate::host::Host;
 use crate::worker::{Place, Worker};
 
@@ -66,6 +67,16 @@ impl<H: Host> Isolation<H> {
         std::mem::take(&mut state.ready)
     }
 
+    /// Whether a further call need not wait for another to end.
+    pub(super) fn has_room(&self) -> bool {
+        self.state.lock().slots.available_permits() > 0
+    }
+
+    /// Whether a process has its call.
+    pub(super) fn is_busy(&self, worker: &Arc<Worker<H>>) -> bool {
+        self.state.lock().busy.iter().any(|other| Arc::ptr_eq(other, worker))
+    }
+
     pub(super) fn everyone(&self) -> Vec<Arc<Worker<H>>> {
         let state = self.state.lock();
         state.ready.iter().chain(&state.busy).cloned().collect()
@@ -78,6 +89,8 @@ struct Alone<H: Host> {
     worker: Arc<Worker<H>>,
     _slot: OwnedSemaphorePermit,
 }
+
+impl<H: Host> Credit for Alone<H> {}
 
 impl<H: Host> Drop for Alone<H> {
     fn drop(&mut self) {
@@ -94,7 +107,7 @@ impl<H: Host> PoolInner<H> {
         let worker = self.fresh_worker().await?;
         self.isolation.state.lock().busy.push(Arc::clone(&worker));
         self.stock_up();
-        Ok(worker.place(Alone { pool: Arc::clone(self), worker: Arc::clone(&worker), _slot: slot }))
+        Ok(worker.place_alone(Alone { pool: Arc::clone(self), worker: Arc::clone(&worker), _slot: slot }))
     }
 
     async fn fresh_worker(self: &Arc<Self>) -> Result<Arc<Worker<H>>, Unavailable> {

@@ -21,7 +21,7 @@ impl<H: Host> Pool<H> {
             Some(worker) if !worker.loading.is_closed() => worker,
             _ => inner.start_quarantine().await?,
         };
-        Ok(worker.place(permit))
+        Ok(worker.place_alone(permit))
     }
 }
 

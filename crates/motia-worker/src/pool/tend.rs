@@ -14,8 +14,6 @@ use crate::worker::Worker;
 const PING: Duration = Duration::from_millis(500);
 /// A worker that has not answered for this long is blocked.
 const SILENCE: Duration = Duration::from_secs(2);
-/// A worker is not replaced for its memory before this, so that a limit below what the project needs cannot make it spin.
-const SETTLED_IN: Duration = Duration::from_secs(10);
 
 impl<H: Host> PoolInner<H> {
     /// Looks after a worker until its end.
@@ -25,7 +23,7 @@ impl<H: Host> PoolInner<H> {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut lived, mut silence) = (Duration::ZERO, Duration::ZERO);
         let mut heard = worker.connection.heard();
-        let (mut retired, mut weighed) = (false, false);
+        let (mut retired, mut weighed) = (false, Weighed::Light);
         loop {
             tokio::select! {
                 end = worker.connection.ended() => return self.mourn(&worker, end, lived).await,
@@ -55,8 +53,8 @@ impl<H: Host> PoolInner<H> {
                         self.fall_silent(&worker, silence);
                     }
                     self.check_silence(&worker, silence);
-                    if !weighed && !retired {
-                        weighed = self.check_memory(&worker, lived);
+                    if !retired {
+                        weighed = self.check_memory(&worker, lived, weighed);
                     }
                 }
             }
@@ -90,25 +88,76 @@ impl<H: Host> PoolInner<H> {
         }
     }
 
-    /// Replaces a worker whose memory is above the limit. Answers whether that has been decided for good.
-    fn check_memory(self: &Arc<Self>, worker: &Arc<Worker<H>>, lived: Duration) -> bool {
-        let (Some(limit), memory) = (self.settings.lock().memory, worker.connection.memory()) else { return false };
-        if memory <= limit {
-            return false;
+    /// Replaces a worker whose memory is above the limit. Answers with what has been said and done about that so far.
+    fn check_memory(self: &Arc<Self>, worker: &Arc<Worker<H>>, lived: Duration, before: Weighed) -> Weighed {
+        let (Some(limit), memory) = (self.settings.lock().memory, worker.connection.memory()) else { return before };
+        if memory <= limit || before == Weighed::Replaced || !self.is_serving(worker) {
+            return before;
         }
-        let megabytes = |bytes: u64| bytes >> 20;
-        let (has, limit) = (megabytes(memory), megabytes(limit));
-        if lived < SETTLED_IN {
+        let start = worker.connection.memory_at_start();
+        if start <= limit {
+            let reason = format!("it has {}, which is above workers.memory ({})", Size(memory), Size(limit));
+            self.relieve(worker, &reason, lived);
+            return Weighed::Replaced;
+        }
+        // Another worker would be above the limit as well: what can be helped is what its calls leave behind.
+        let bearable = start + start / 2;
+        if memory > bearable {
+            let reason = format!(
+                "it has {}, half as much again as at its start ({}), and that is above workers.memory ({}) already",
+                Size(memory),
+                Size(start),
+                Size(limit)
+            );
+            self.relieve(worker, &reason, lived);
+            return Weighed::Replaced;
+        }
+        if before == Weighed::Light {
             self.report(
                 Level::Warn,
                 format!(
-                    "the {} worker has {has} MB soon after its start, which is above workers.memory ({limit} MB): it is not replaced for that. Raise the limit",
-                    self.config.runtime
+                    "the {} worker had {} before its first call, which is above workers.memory ({}): it is not replaced until it has {}. \
+                     Raise the limit",
+                    self.config.runtime,
+                    Size(start),
+                    Size(limit),
+                    Size(bearable)
                 ),
             );
-        } else {
-            self.relieve(worker, &format!("it has {has} MB, which is above workers.memory ({limit} MB)"));
         }
-        true
+        Weighed::HeavyFromTheStart
+    }
+}
+
+/// What has come of a worker's memory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weighed {
+    Light,
+    HeavyFromTheStart,
+    Replaced,
+}
+
+/// A number of bytes, for people.
+struct Size(u64);
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            bytes if bytes >= 1 << 20 => write!(f, "{} MB", bytes >> 20),
+            bytes if bytes >= 1 << 10 => write!(f, "{} KB", bytes >> 10),
+            1 => f.write_str("1 byte"),
+            bytes => write!(f, "{bytes} bytes"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_never_rounded_to_nothing() {
+        let shown = [1, 1023, 1024, (1 << 20) - 1, 200 << 20].map(|bytes| Size(bytes).to_string());
+        assert_eq!(shown, ["1 byte", "1023 bytes", "1 KB", "1023 KB", "200 MB"]);
     }
 }

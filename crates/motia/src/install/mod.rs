@@ -43,6 +43,11 @@ pub(crate) async fn run(options: Install) -> Result<ExitCode> {
         say(&format!("{file} is back: an install before this one was cut off"));
     }
     let manifest = Manifest::read(&root)?;
+    anyhow::ensure!(
+        takes_packages(&root, manifest.as_ref()),
+        "there is no package.json in {}, so there is nothing to install: run this in the folder of the project, or make one with `npm init -y`",
+        root.display()
+    );
     let lifecycle = manager::running_lifecycle(|name| env::var(name).ok());
     if let Some(manifest) = manifest.as_ref().filter(|_| !lifecycle) {
         let status = install(&root, &binary, manifest).await?;
@@ -105,10 +110,15 @@ pub(crate) fn recover(root: &Path) -> Result<Vec<String>> {
     Ok(restored.iter().map(|file| file.strip_prefix(root).unwrap_or(file).display().to_string()).collect())
 }
 
+/// Whether a folder is one for packages. One with a tsconfig.json alone has an editor that looks for ours.
+fn takes_packages(root: &Path, manifest: Option<&Manifest>) -> bool {
+    manifest.is_some() || root.join("tsconfig.json").exists()
+}
+
 /// Puts the packages where the editor finds them, in a project that has a place for them. Answers with why it could not.
 pub(crate) fn place_packages(root: &Path) -> Option<String> {
     let manifest = Manifest::read(root).ok().flatten();
-    if manifest.is_none() && !root.join("tsconfig.json").exists() {
+    if !takes_packages(root, manifest.as_ref()) {
         return None;
     }
     let wanted = manifest.map(|manifest| manifest.left_out()).unwrap_or_default();
