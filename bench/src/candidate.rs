@@ -13,6 +13,8 @@ pub(crate) const NODE_HTTP: &str = "node:http";
 pub(crate) const MOTIA: &str = "motia";
 /// Ours, and bodies that break their schema are refused.
 pub(crate) const ENFORCE: &str = "motia-enforce";
+/// Ours, keeping no traces.
+pub(crate) const UNTRACED: &str = "motia-untraced";
 /// Ours, and what is written survives processes, but not power cuts.
 pub(crate) const OS: &str = "motia-os";
 /// Ours, with a thousand routes.
@@ -21,7 +23,8 @@ pub(crate) const MANY_ROUTES: &str = "motia-1000";
 pub(crate) const LEAN: &str = "motia-lean";
 
 /// All that `--only` may name.
-pub(crate) const NAMES: [&str; 9] = [MOTIA, ENFORCE, OS, MANY_ROUTES, LEAN, NODE_HTTP, FASTIFY, "fastify-2", "express"];
+pub(crate) const NAMES: [&str; 10] =
+    [MOTIA, ENFORCE, UNTRACED, OS, MANY_ROUTES, LEAN, NODE_HTTP, FASTIFY, "fastify-2", "express"];
 
 /// A server to measure.
 #[derive(Clone, Debug)]

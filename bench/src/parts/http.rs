@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::candidate::{self, ENFORCE, FASTIFY, MOTIA};
+use crate::candidate::{self, ENFORCE, FASTIFY, MOTIA, UNTRACED};
 use crate::compare::{Comparison, Table};
 use crate::lab::Lab;
 use crate::report::comparison::PEERS;
@@ -17,6 +17,7 @@ pub(crate) fn run(lab: &Lab) -> Result<Vec<Section>> {
     let mut candidates = vec![
         lab.ours(ENFORCE, "motia, validation: \"enforce\"", "api", "validation: 'enforce'")?,
         lab.ours(MOTIA, "motia, by default (\"warn\")", "api", "")?,
+        lab.ours(UNTRACED, "motia, tracing: false", "api", "tracing: false")?,
     ];
     candidates.extend(candidate::peers(&lab.bench));
     let scenarios = vec![Scenario::get(), Scenario::post()];
