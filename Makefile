@@ -5,8 +5,9 @@ SHELL := /bin/sh
 NODE_OLDEST := 20.19
 EXAMPLE ?= petstore
 PORT ?= 3000
+ROUNDS ?= 2000
 
-.PHONY: help run test bench compat lint install fuzz check-node check-cargo sdk-deps example-deps
+.PHONY: help run test bench soak compat lint install check-node check-cargo sdk-deps example-deps
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +22,9 @@ test: check-cargo check-node sdk-deps example-deps ## Run all tests
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --workspace --locked; \
 	else cargo test --workspace --locked; fi
+
+soak: check-cargo check-node ## Kill the engine and its workers under load, again and again (ROUNDS=2000)
+	MOTIA_KILL_ROUNDS=$(ROUNDS) cargo test --locked -p motia --test e2e -- --nocapture kills::nothing_acknowledged
 
 bench: check-cargo check-node ## Measure motia beside its peers (BENCH_ARGS=--help)
 	cargo build --profile dist --locked -p motia
@@ -40,7 +44,7 @@ lint: check-cargo check-node ## Formatting, clippy, licences, the SDK's style
 	npx --yes @biomejs/biome@2.6.8 check --error-on-warnings
 
 install: check-cargo ## Put motia on PATH (in cargo's bin folder)
-	cargo install --locked --path crates/motia
+	cargo install --locked --profile dist --path crates/motia
 
 example-deps:
 	@if [ -f examples/$(EXAMPLE)/package-lock.json ] && [ ! -d examples/$(EXAMPLE)/node_modules ]; \

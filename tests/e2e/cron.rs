@@ -120,3 +120,30 @@ fn a_tick_that_was_cut_off_is_recorded_and_a_schedule_that_vanished_is_forgotten
     let ls = project.motia(&["cron", "ls"]);
     assert!(!ls.contains("interrupted"), "{ls}");
 }
+
+#[test]
+fn a_clock_that_was_put_back_is_said_and_runs_nothing_twice() {
+    let count = "await state.update('count', 'n', [{ type: 'increment' }])";
+    let project = Project::new(&[("steps/each.step.ts", &cron("Each", "* * * * * *", "", count))]);
+    let engine = project.start();
+    eventually("it ticks", || (outcomes(&project, "Each", "succeeded") >= 1).then_some(()));
+    engine.signal("TERM");
+    engine.wait();
+    let before = history_length(&project);
+    // As if everything so far had happened tomorrow.
+    let store = rusqlite::Connection::open(project.path().join(".motia/motia.db")).expect("opened");
+    let moved = store.execute("UPDATE schedules SET accounted = accounted + 86400000", []).expect("moved");
+    assert_eq!(moved, 1);
+    drop(store);
+    let engine = project.start();
+    engine.wait_for("the clock was put back behind the newest tick");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(outcomes(&project, "Each", "running"), 0);
+    drop(engine);
+    assert_eq!(history_length(&project), before);
+}
+
+fn history_length(project: &Project) -> i64 {
+    let store = rusqlite::Connection::open(project.path().join(".motia/motia.db")).expect("opened");
+    store.query_row("SELECT count(*) FROM ticks", [], |row| row.get(0)).expect("counted")
+}

@@ -33,6 +33,7 @@ mod faults;
 mod first_steps;
 mod health;
 mod http_edge;
+mod import;
 mod install;
 mod kills;
 mod knobs;

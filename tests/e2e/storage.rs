@@ -14,7 +14,7 @@ const FILES: [(&str, &str); 3] = [
     (
         "steps/put.step.ts",
         "export const config = { type: 'api', name: 'Put', path: '/put/:n', method: 'POST' }
-         export const handler = async (req, { state, emit, streams, traceId }) => {
+         export const handler = async (req, { state, emit, sync, traceId }) => {
            const { n } = req.pathParams
            await state.set('put', n, { n, traceId, filler: 'x'.repeat(Number(n) % 3000) })
            await emit({ topic: 'work', data: { n } })
@@ -40,9 +40,12 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(durability: &str) -> Option<Self> {
+    /// `before`: what the handler does before it answers.
+    fn new(durability: &str, before: &str) -> Option<Self> {
         let shim = Shim::new()?;
         let project = Project::new(&FILES);
+        let (name, put) = FILES[0];
+        project.write(name, &put.replace("return { status: 201", &format!("{before}\nreturn {{ status: 201")));
         project.write("motia.config.ts", &format!("export default {{ durability: '{durability}' }}"));
         Some(Self { project, shim })
     }
@@ -94,8 +97,8 @@ fn lost(engine: &Engine, acknowledged: &[(u64, String)]) -> Vec<u64> {
     acknowledged.iter().map(|(n, _)| *n).filter(|n| !there(n)).collect()
 }
 
-fn power_cuts(durability: &str, rounds: usize, kinds: &[Lost]) -> Option<(usize, usize)> {
-    let rig = Rig::new(durability)?;
+fn power_cuts(durability: &str, before: &str, rounds: usize, kinds: &[Lost]) -> Option<(usize, usize)> {
+    let rig = Rig::new(durability, before)?;
     let mut random = Random::seeded();
     let (next, mut all, mut gone) = (AtomicU64::new(0), Vec::new(), 0);
     for round in 0..rounds {
@@ -121,7 +124,7 @@ fn power_cuts(durability: &str, rounds: usize, kinds: &[Lost]) -> Option<(usize,
 
 #[test]
 fn a_power_cut_takes_nothing_that_was_acknowledged() {
-    let Some((acknowledged, lost)) = power_cuts("fsync", 8, &[Lost::Everything, Lost::RandomPages]) else { return };
+    let Some((acknowledged, lost)) = power_cuts("fsync", "", 8, &[Lost::Everything, Lost::RandomPages]) else { return };
     assert!(acknowledged > 50, "it did work in between: {acknowledged}");
     assert_eq!(lost, 0);
 }
@@ -129,14 +132,21 @@ fn a_power_cut_takes_nothing_that_was_acknowledged() {
 /// The same without the sync at the boundary: if this lost nothing, the test above would show nothing.
 #[test]
 fn without_the_sync_a_power_cut_takes_what_was_acknowledged() {
-    let Some((_, lost)) = power_cuts("os", 3, &[Lost::Everything]) else { return };
+    let Some((_, lost)) = power_cuts("os", "", 3, &[Lost::Everything]) else { return };
     assert!(lost > 0, "the power cut is none");
+}
+
+#[test]
+fn a_handler_that_asks_for_it_is_synced_whatever_the_project_says() {
+    let Some((acknowledged, lost)) = power_cuts("os", "await sync()", 3, &[Lost::Everything]) else { return };
+    assert!(acknowledged > 15, "it did work in between: {acknowledged}");
+    assert_eq!(lost, 0);
 }
 
 #[test]
 fn a_full_disk_fails_loudly_loses_nothing_and_ends() {
     for fault in [Fault::Full, Fault::Broken, Fault::Short] {
-        let Some(rig) = Rig::new("fsync") else { return };
+        let Some(rig) = Rig::new("fsync", "") else { return };
         let engine = rig.start();
         let mut acknowledged = Vec::new();
         let mut put = |n: u64| {
@@ -178,7 +188,7 @@ fn a_full_disk_fails_loudly_loses_nothing_and_ends() {
 
 #[test]
 fn a_sync_that_failed_stops_the_engine_with_a_named_error() {
-    let Some(rig) = Rig::new("fsync") else { return };
+    let Some(rig) = Rig::new("fsync", "") else { return };
     let engine = rig.start();
     assert_eq!(engine.post("/put/1", "").status, 201);
     rig.shim.set(Fault::NoSync, 0);

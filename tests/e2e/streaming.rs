@@ -29,7 +29,7 @@ const STREAM: &str = "
       }
     }
     async function* hangs() { yield 'a'; await new Promise(() => {}) }
-    async function* fails() { yield 'a'; throw new TypeError('boom') }
+    async function* fails() { yield 'a'; await new Promise((done) => setTimeout(done, 200)); throw new TypeError('boom') }
     const kinds = { events, flood, hangs, fails }
     const headers = { events: { 'content-type': 'text/event-stream' } }
     export const handler = async (req, ctx) => {

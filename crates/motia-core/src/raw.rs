@@ -21,6 +21,11 @@ impl<'a> RawObject<'a> {
         self.0.get(key).map(|value| &**value)
     }
 
+    /// The members, in their order.
+    pub fn members(&self) -> impl Iterator<Item = (&str, &RawValue)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
     /// Puts a member in its place, or at the end.
     pub fn set(&mut self, key: impl Into<Cow<'a, str>>, value: Box<RawValue>) {
         self.0.insert(key.into(), Cow::Owned(value));

@@ -91,7 +91,7 @@ impl Call {
     pub async fn settle(&self, journal: &dyn Journal) -> Result<(), Error> {
         match self.last_write() {
             Mark::NONE => Ok(()),
-            mark => journal.sync(mark).await,
+            mark => journal.boundary(mark).await,
         }
     }
 

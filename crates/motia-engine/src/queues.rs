@@ -90,7 +90,7 @@ impl Engine {
         let event = self.shared.event(request, trace, parent, data);
         let emitted = backends.queue.emit(event);
         let (mark, emitted) = (emitted.mark, emitted.done.await?);
-        backends.journal.sync(mark).await?;
+        backends.journal.boundary(mark).await?;
         Ok((trace, emitted))
     }
 }

@@ -22,6 +22,11 @@ impl Mark {
 pub trait Journal: Send + Sync + 'static {
     /// Waits until everything up to `mark` is safe.
     fn sync(&self, mark: Mark) -> Pending<()>;
+
+    /// What a boundary of P1 waits for: the same, unless the project's `durability` says that it need not.
+    fn boundary(&self, mark: Mark) -> Pending<()> {
+        self.sync(mark)
+    }
 }
 
 /// Trace ids: numbered by the store, so that none is given twice.

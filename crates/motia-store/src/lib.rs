@@ -11,12 +11,14 @@
 //! | `state`, `streams`, `queue`, `cron` | the backends of `motia-ports` |
 //! | [`backup`] | a copy while an engine runs |
 //! | `joined` | data of the original, whose keys cannot be told apart |
+//! | `import` | taking it in |
 //!
 //! A write travels: a method of a backend makes a closure and hands it to the writer (its mark is known now); the writer runs it
 //! inside the transaction that is open, commits, tells the in-memory parts (queue lanes), then the waiters.
 
 mod backup;
 mod cron;
+mod import;
 mod joined;
 mod open;
 mod queue;
@@ -40,6 +42,7 @@ use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 use parking_lot::Mutex;
 
 pub use backup::backup;
+pub use import::{Adopted, Adoption, Left, LeftEvent};
 pub use open::OpenError;
 
 /// How long the last checkpoint may take.
@@ -83,7 +86,7 @@ struct Inner {
 impl Store {
     /// Opens or creates the store. Blocks; call it before the runtime has anything else to do.
     pub fn open(config: Config) -> Result<Self, OpenError> {
-        let opened = open::open(&config.dir, config.clock.now())?;
+        let opened = open::open(&config.dir, config.clock.now(), &config.report)?;
         let thread = |source| OpenError::Io { path: config.dir.clone(), source };
         let (committed, woken) = std::sync::mpsc::sync_channel(1);
         let writer = writer::Writer::start(opened.connection, config.report.clone(), committed);

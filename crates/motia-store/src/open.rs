@@ -11,6 +11,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use crate::sequence::BLOCK;
 use crate::state::Special;
+use crate::{Reporter, import};
 
 /// `PRAGMA application_id`: "Mota".
 const APPLICATION_ID: u32 = 0x4d6f_7461;
@@ -112,7 +113,7 @@ pub(crate) struct Opened {
     pub(crate) special: Special,
 }
 
-pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
+pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Opened, OpenError> {
     let io_error = |path: &Path| {
         let path = path.to_owned();
         move |source| OpenError::Io { path, source }
@@ -135,6 +136,7 @@ pub(crate) fn open(dir: &Path, now: Timestamp) -> Result<Opened, OpenError> {
             "UPDATE ticks SET outcome = 'interrupted', reason = 'the engine ended while it ran' WHERE outcome = 'running'",
         )
         .map_err(sqlite)?;
+    import::import(&connection, dir, now, report).map_err(sqlite)?;
     let trace_ids = reserve(&connection, "trace_ids").map_err(sqlite)?;
     let deliveries = reserve(&connection, "deliveries").map_err(sqlite)?;
     let revisions = reserve(&connection, "revisions").map_err(sqlite)?;
@@ -287,7 +289,7 @@ fn paused(connection: &Connection) -> Result<Vec<StepName>, rusqlite::Error> {
 }
 
 /// Reserves the next block of a sequence; answers with its first number.
-fn reserve(connection: &Connection, key: &str) -> Result<u64, rusqlite::Error> {
+pub(crate) fn reserve(connection: &Connection, key: &str) -> Result<u64, rusqlite::Error> {
     let first: i64 = connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))?;
     connection.execute("UPDATE meta SET value = ?2 WHERE key = ?1", (key, first + BLOCK.cast_signed()))?;
     Ok(first.cast_unsigned())

@@ -77,10 +77,11 @@ fn run(wal: &File, woken: &mpsc::Receiver<()>, decided: &watch::Receiver<u64>, s
 }
 
 impl Journal for Syncer {
+    fn boundary(&self, mark: Mark) -> Pending<()> {
+        if self.durable.load(Ordering::Relaxed) { self.sync(mark) } else { Box::pin(async { Ok(()) }) }
+    }
+
     fn sync(&self, mark: Mark) -> Pending<()> {
-        if !self.durable.load(Ordering::Relaxed) {
-            return Box::pin(async { Ok(()) });
-        }
         if let Ok(done) = &*self.synced.borrow()
             && *done >= mark.0
         {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::manage::{Backup, Cron, Emit, Queue};
+use crate::manage::{Backup, Cron, Emit, Import, Queue};
 
 /// The backend framework of Steps: APIs, background jobs, schedules, state and streams from one binary.
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Cron(Cron),
     /// Copy the store, also while an engine runs.
     Backup(Backup),
+    /// Bring the data of a Motia 0.x project into its store.
+    Import(Import),
     /// Print the version.
     Version,
 }

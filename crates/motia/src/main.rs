@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         Command::Queue(options) => block_on(manage::queue(options)).map(|()| ExitCode::SUCCESS),
         Command::Cron(options) => block_on(manage::cron(options)).map(|()| ExitCode::SUCCESS),
         Command::Backup(options) => manage::backup(&options).map(|()| ExitCode::SUCCESS),
+        Command::Import(options) => manage::import(&options).map(|()| ExitCode::SUCCESS),
         Command::Version => {
             println!("motia {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

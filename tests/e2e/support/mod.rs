@@ -263,7 +263,7 @@ impl Random {
     pub(crate) fn seeded() -> Self {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_nanos();
         let seed = std::env::var("MOTIA_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or(u64::try_from(now & u128::from(u64::MAX)).expect("fits"));
+        let seed = seed.unwrap_or_else(|| u64::try_from(now & u128::from(u64::MAX)).expect("fits"));
         println!("MOTIA_SEED={seed}");
         Self(seed)
     }

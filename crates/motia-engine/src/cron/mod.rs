@@ -132,7 +132,15 @@ impl Engine {
         let clock = Arc::clone(self.shared.telemetry.clock());
         let Some(trigger) = trigger(&step) else { return };
         let mut why = "no engine ran then";
+        let mut said = false;
         while !stop.is_cancelled() {
+            if !said && clock.now().until(accounted) > schedule::LATE {
+                said = true;
+                let text = format!(
+                    "the clock was put back behind the newest tick, {accounted}: this schedule goes on after it"
+                );
+                self.shared.telemetry.log_of(Level::Warn, None, Some(step.name.clone()), text);
+            }
             let Due { run, missed, next } = schedule.due(accounted, clock.now(), trigger.catch_up);
             if let Some(missed) = missed {
                 accounted = accounted.max(missed.last);
@@ -197,7 +205,7 @@ impl Engine {
         let begun = backends.cron.begin(tick.clone(), overlap, self.shared.telemetry.clock().now());
         let (mark, begun) = (begun.mark, begun.done.await?);
         if begun == Begun::Yes {
-            backends.journal.sync(mark).await?;
+            backends.journal.boundary(mark).await?;
         }
         Ok(begun)
     }

@@ -9,6 +9,7 @@
 //! | `rows` | deliveries on disk |
 //! | `inspect`, `redeliver` | what people look at, and what they do about it |
 
+pub(crate) mod adopt;
 mod inspect;
 mod lane;
 mod lanes;

@@ -81,7 +81,7 @@ pub(super) fn declare(
     Ok(stored)
 }
 
-fn stored(connection: &Connection) -> Result<Vec<Subscription>> {
+pub(super) fn stored(connection: &Connection) -> Result<Vec<Subscription>> {
     let mut select =
         connection.prepare_cached("SELECT step, topic, source, queue FROM subscriptions ORDER BY step, topic")?;
     let mut rows = select.query([])?;

@@ -1,4 +1,4 @@
-//! Commands for an engine that runs: queues, schedules, events by hand; and `motia backup`.
+//! Commands for an engine that runs: queues, schedules, events by hand; and `motia backup` and `motia import`.
 //!
 //! | module | holds |
 //! |---|---|
@@ -7,18 +7,21 @@
 //! | `cron` | `motia cron` |
 //! | `emit` | `motia emit` |
 //! | `backup` | `motia backup` |
+//! | `import` | `motia import` |
 //! | `table` | lists for people |
 
 mod backup;
 mod client;
 mod cron;
 mod emit;
+mod import;
 mod queue;
 mod table;
 
 pub(crate) use backup::{Backup, run as backup};
 pub(crate) use cron::{Cron, run as cron};
 pub(crate) use emit::{Emit, run as emit};
+pub(crate) use import::{Import, run as import};
 pub(crate) use queue::{Queue, run as queue};
 
 use std::path::PathBuf;
