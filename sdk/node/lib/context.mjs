@@ -47,7 +47,11 @@ function emit(call, log, event, data) {
   if (idempotencyKey != null) names.once = idempotencyKey
   // Most events have none of these.
   if (delay == null && at == null && priority == null) return emitted(call, names, event.data)
-  return emitted(call, names, event.data, { delay: delay ?? undefined, at: timeOf(at), priority: priority ?? undefined })
+  return emitted(call, names, event.data, {
+    delay: delay ?? undefined,
+    at: timeOf(at),
+    priority: priority ?? undefined,
+  })
 }
 
 const emitted = (call, names, data, more) =>
@@ -88,7 +92,10 @@ function createState(call) {
     clear: (group) => operate(call, 'state.clear', { group }),
     entry: (group, key) => operate(call, 'state.entry', { group, key }),
     setIfRevision: (group, key, value = null, revision = null, options) =>
-      operate(call, 'state.setIf', { group, key }, value, undefined, { expected: revision ?? undefined, ...ttlOf(options) }),
+      operate(call, 'state.setIf', { group, key }, value, undefined, {
+        expected: revision ?? undefined,
+        ...ttlOf(options),
+      }),
     update: (group, key, changes) => operate(call, 'state.update', { group, key }, changes),
     listKeys: (group) => operate(call, 'state.listKeys', { group }),
     listGroups: () => operate(call, 'state.listGroups'),

@@ -207,7 +207,9 @@ export interface FlowContext<TEmitData = never> {
   state: InternalStateManager
   streams: FlowContextStateStreams
   /** Resolves when the event is stored. */
+  // biome-ignore lint/suspicious/noConfusingVoidType: `return emit(…)` stays right in handlers that are typed to return nothing
   emit(event: EmitEvent<TEmitData>): Promise<void & EmittedEvent>
+  // biome-ignore lint/suspicious/noConfusingVoidType: `return emit(…)` stays right in handlers that are typed to return nothing
   emit(topic: string, data?: unknown): Promise<void & EmittedEvent>
   events: {
     /** Takes an event back by the `id` that `emit` gave: `true` if anything of it still waited. What runs already goes on. */
