@@ -2,6 +2,7 @@
 import { Call } from './call.mjs'
 import { createContext, streamsClass } from './context.mjs'
 import { KIND } from './frames.mjs'
+import { InFlight } from './in-flight.mjs'
 import { current } from './log.mjs'
 import { Streaming } from './streaming.mjs'
 
@@ -9,7 +10,7 @@ export class Calls {
   #connection
   #steps
   #log
-  #running = new Map()
+  #running = new InFlight()
   #Streams = streamsClass([])
   #finished = (call) => this.#finish(call)
   #drained
@@ -30,7 +31,7 @@ export class Calls {
 
   /** The steps in flight, the latest call first. */
   sources() {
-    return [...new Set([...this.#running.values()].reverse().map((call) => call.step.source))]
+    return [...new Set(this.#running.latest().map((call) => call.step.source))]
   }
 
   start(id, meta, body, borrowed) {
@@ -41,7 +42,7 @@ export class Calls {
       return
     }
     const call = new Call(id, meta, step, this.#connection, this.#finished)
-    this.#running.set(id, call)
+    this.#running.add(id, call)
     current.run(call, () => call.run(meta, body, borrowed, createContext(call, this.#Streams, this.#log)))
   }
 

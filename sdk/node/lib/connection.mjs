@@ -2,6 +2,7 @@
 import { Socket } from 'node:net'
 import { Incoming, Outgoing } from './bodies.mjs'
 import { ANSWER, Decoder, KIND, metaText, MORE } from './frames.mjs'
+import { InFlight } from './in-flight.mjs'
 import { Outbox } from './outbox.mjs'
 
 const READ_BUFFER = 65_536
@@ -16,7 +17,7 @@ export class Connection {
   #decoder = new Decoder((kind, flags, id, meta, body, borrowed) =>
     this.#receive(kind, flags, id, meta, body, borrowed),
   )
-  #replies = new Map()
+  #replies = new InFlight()
   #lastId = 0
   #resting = false
   #on
@@ -59,8 +60,8 @@ export class Connection {
     const text = metaText(meta)
     let id
     do id = this.#lastId = (this.#lastId + 1) >>> 0
-    while (id === 0 || this.#replies.has(id))
-    this.#replies.set(id, replied)
+    while (id === 0 || this.#replies.get(id) !== undefined)
+    this.#replies.add(id, replied)
     if (this.#resting) this.#socket.ref()
     this.#outgoing.send(KIND.OP, 0, id, text, body)
   }
