@@ -8,7 +8,9 @@ use std::{env, fs, io};
 const LEFT_OUT: [&str; 4] = ["node_modules", "test", "package-lock.json", "package.json"];
 
 fn main() -> io::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/node").canonicalize()?;
+    // Asked for when it runs: a build folder may have been filled from another checkout.
+    let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let root = Path::new(&manifest).join("../../sdk/node").canonicalize()?;
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     collect(&root, &mut files)?;
