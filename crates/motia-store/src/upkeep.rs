@@ -43,15 +43,17 @@ pub(crate) struct Upkeep {
 impl Upkeep {
     /// Starts the thread. It ends with the writer, whose commits `woken` tells of.
     pub(crate) fn start(self, woken: Receiver<()>) {
+        // Not the thread's own beginning, which may be late on a busy machine.
+        let begun = self.clock.elapsed();
         thread::Builder::new()
             .name("store-upkeep".into())
-            .spawn(move || self.run(&woken))
+            .spawn(move || self.run(&woken, begun))
             .expect("the system can start a thread");
     }
 
-    fn run(self, woken: &Receiver<()>) {
+    fn run(self, woken: &Receiver<()>, begun: Duration) {
         let (mut checkpoints, mut tidying) = (Trouble::default(), Trouble::default());
-        let mut tidied = self.clock.elapsed();
+        let mut tidied = begun;
         loop {
             match woken.recv_timeout(TIDY_EVERY) {
                 Ok(()) => {
