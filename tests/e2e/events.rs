@@ -59,7 +59,7 @@ fn data_of_any_kind_arrives_as_it_was() {
         ("steps/seen.step.ts", SEEN),
         (
             "steps/emit.step.ts",
-            &emitter("for (const data of [null, 'text', 5, true, [], { u: undefined, n: null }, undefined, 'x'.repeat(3_000_000)]) await emit({ topic: 't', data })"),
+            &emitter("for (const data of [null, 'text', 5, true, [], { u: undefined, n: null }, undefined, 'x'.repeat(20_000_000)]) await emit({ topic: 't', data })"),
         ),
         (
             "steps/get.step.ts",
@@ -81,7 +81,7 @@ fn data_of_any_kind_arrives_as_it_was() {
             r#"{"kind":"object","input":[]}"#,
             r#"{"kind":"object","input":null}"#,
             r#"{"kind":"object","input":{"n":null}}"#,
-            r#"{"kind":"string","input":3000000}"#,
+            r#"{"kind":"string","input":20000000}"#,
             r#"{"kind":"string","input":4}"#,
             r#"{"kind":"undefined"}"#,
         ]
