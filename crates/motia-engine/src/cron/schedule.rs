@@ -100,12 +100,11 @@ impl Schedule {
         let window = catch_up.max(LATE).saturating_add(Duration::from_millis(1));
         let opens = Timestamp(now.0.saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX)));
         let mut due = Due { next: self.next(now), ..Due::default() };
-        let mut begin = accounted;
+        let mut at = accounted;
         if opens > accounted {
             due.missed = self.missed(accounted, opens);
-            begin = opens;
+            at = opens;
         }
-        let mut at = begin;
         while let Some(next) = self.next(at).filter(|next| *next <= now) {
             due.run.push(next);
             at = next;

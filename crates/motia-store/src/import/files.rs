@@ -3,9 +3,8 @@
 //!
 //! Both are objects of `"<group>:<key>": "<JSON>"`.
 
-use std::io::ErrorKind;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use motia_core::Timestamp;
 use motia_core::raw::RawObject;
@@ -32,18 +31,18 @@ pub(crate) fn import(connection: &Connection, dir: &Path, now: Timestamp, report
         if marked(connection, &mark)? {
             continue;
         }
-        let path = source.path.display();
-        let text = match read(&source.path) {
-            Ok(text) => text,
+        let text = fs::read(&source.path);
+        let members = match text.as_deref().map(members) {
+            Ok(Ok(members)) => members,
+            Ok(Err(error)) => {
+                cannot(report, &source, &error);
+                continue;
+            }
             Err(error) => {
-                report(
-                    Level::Warn,
-                    format!("{path} is data of Motia 0.x that cannot be imported: {error}. Mend or remove it"),
-                );
+                cannot(report, &source, error);
                 continue;
             }
         };
-        let members = RawObject::parse(&text).unwrap_or_default();
         let transaction = connection.unchecked_transaction()?;
         let count = members.members().map(|member| store(connection, &source, member, now)).sum::<Result<usize>>()?;
         transaction.execute("INSERT INTO meta VALUES (?1, ?2)", (&mark, now.as_millis()))?;
@@ -52,6 +51,7 @@ pub(crate) fn import(connection: &Connection, dir: &Path, now: Timestamp, report
             None => "values of state".to_owned(),
             Some(stream) => format!("items of the stream '{stream}'"),
         };
+        let path = source.path.display();
         report(Level::Info, format!("imported {count} {what} from {path}; the file stays, and is not read again"));
     }
     say_once_of_redis(connection, dir, now, report)
@@ -78,16 +78,14 @@ fn marked(connection: &Connection, mark: &str) -> Result<bool> {
     connection.query_row("SELECT EXISTS (SELECT 1 FROM meta WHERE key = ?1)", [mark], |row| row.get(0))
 }
 
-/// A file that is an object; what is empty has nothing in it.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let text = fs::read(path)?;
-    if text.trim_ascii().is_empty() {
-        return Ok(b"{}".to_vec());
-    }
-    match serde_json::from_slice::<RawObject<'_>>(&text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(io::Error::new(ErrorKind::InvalidData, error)),
-    }
+/// What is in a file; in an empty one is nothing.
+fn members(text: &[u8]) -> serde_json::Result<RawObject<'_>> {
+    if text.trim_ascii().is_empty() { Ok(RawObject::default()) } else { serde_json::from_slice(text) }
+}
+
+fn cannot(report: &Reporter, source: &Source, why: &dyn std::error::Error) {
+    let path = source.path.display();
+    report(Level::Warn, format!("{path} is data of Motia 0.x that cannot be imported: {why}. Mend or remove it"));
 }
 
 /// Stores a member. Answers how many were stored.

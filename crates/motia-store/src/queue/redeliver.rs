@@ -20,7 +20,6 @@ pub(super) fn replay(
         .query_row([key(dead)], |row| row.get(0))
         .optional()?;
     let Some(step) = marked.map(StepName::from) else { return Ok(None) };
-    let rule = rule(&step);
     connection
         .prepare_cached(
             "INSERT INTO deliveries
@@ -34,12 +33,9 @@ pub(super) fn replay(
             "UPDATE payloads SET uses = uses + 1 WHERE id = (SELECT payload FROM deliveries WHERE id = ?1)",
         )?
         .execute([key(dead)])?;
-    if let Some(sequence) = rows::sequence(rule, &rows::read(connection, again, &step)?.group().clone()) {
-        let priority = if rule == Rule::Fifo { "0" } else { "priority" };
-        connection
-            .prepare_cached(&format!("UPDATE deliveries SET sequence = ?2, priority = {priority} WHERE id = ?1"))?
-            .execute((key(again), sequence))?;
-    }
+    connection
+        .prepare_cached(&format!("UPDATE deliveries SET {} WHERE id = ?1", rows::placed(rule(&step))))?
+        .execute([key(again)])?;
     rows::read(connection, again, &step).map(Some)
 }
 
@@ -51,14 +47,8 @@ pub(super) fn transfer(
     most: usize,
     is_out: impl Fn(DeliveryId) -> bool,
 ) -> Result<usize> {
-    let sequence = match rule {
-        Rule::Plain => "NULL",
-        Rule::Limited(_) | Rule::Fifo => "coalesce('=' || grp, '')",
-    };
-    let priority = if rule == Rule::Fifo { "0" } else { "priority" };
-    let mut update = connection.prepare_cached(&format!(
-        "UPDATE deliveries SET step = ?2, sequence = {sequence}, priority = {priority} WHERE id = ?1"
-    ))?;
+    let placed = rows::placed(rule);
+    let mut update = connection.prepare_cached(&format!("UPDATE deliveries SET step = ?2, {placed} WHERE id = ?1"))?;
     let mut moved = 0;
     for states in ["state = 0", "state > 0"] {
         // What is out is passed over.

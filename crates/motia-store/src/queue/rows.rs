@@ -36,13 +36,18 @@ pub(super) fn group_of(sequence: &str) -> Group {
     sequence.strip_prefix('=').map(GroupId::from)
 }
 
-/// The same as [`sequence`], in SQL. A fifo queue knows no priorities.
-pub(super) fn resequence(connection: &Connection, step: &StepName, rule: Rule) -> Result<()> {
-    let set = match rule {
+/// The same as [`sequence`], in SQL: what an `UPDATE` sets where a delivery comes under a rule. A fifo queue knows no priorities.
+pub(super) fn placed(rule: Rule) -> &'static str {
+    match rule {
         Rule::Plain => "sequence = NULL",
         Rule::Limited(_) => "sequence = coalesce('=' || grp, '')",
         Rule::Fifo => "sequence = coalesce('=' || grp, ''), priority = 0",
-    };
+    }
+}
+
+/// The queue of a step came under another rule.
+pub(super) fn resequence(connection: &Connection, step: &StepName, rule: Rule) -> Result<()> {
+    let set = placed(rule);
     connection
         .execute(&format!("UPDATE deliveries SET {set} WHERE step = ?1 AND state = 0"), [step.as_str()])
         .map(|_| ())

@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
 
 /// Loading gigabytes takes a while.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
@@ -16,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The server. Ends, with its files, when it is dropped.
 pub(super) struct Private {
     child: Child,
-    folder: PathBuf,
+    folder: TempDir,
 }
 
 impl Private {
@@ -31,20 +32,22 @@ impl Private {
             bail!("{} holds no files of Redis: a *.manifest is missing", source.display());
         };
         let server = find_server(source)?;
-        let folder = std::env::temp_dir().join(format!("motia-import-{}", std::process::id()));
-        let data = folder.join("appendonlydir");
-        fs::create_dir_all(&data).with_context(|| format!("cannot make {}", data.display()))?;
+        // Of a name that nobody can foresee, and closed to others: it is somebody's data.
+        let folder =
+            tempfile::Builder::new().prefix("motia-import-").tempdir().context("cannot make a folder for a copy")?;
+        let data = folder.path().join("appendonlydir");
+        fs::create_dir(&data).with_context(|| format!("cannot make {}", data.display()))?;
         for entry in fs::read_dir(source)?.flatten() {
             fs::copy(entry.path(), data.join(entry.file_name()))
                 .with_context(|| format!("cannot copy {}", entry.path().display()))?;
         }
-        let log = fs::File::create(folder.join("log"))?;
+        let log = fs::File::create(folder.path().join("log"))?;
         let child = Command::new(&server)
             .args(["--port", "0", "--unixsocket", "redis.sock", "--unixsocketperm", "700", "--save", ""])
             .args(["--appendonly", "yes", "--appenddirname", "appendonlydir", "--appendfilename", &manifest])
             .arg("--dir")
-            .arg(&folder)
-            .current_dir(&folder)
+            .arg(folder.path())
+            .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(Stdio::null())
@@ -56,14 +59,14 @@ impl Private {
     }
 
     pub(super) fn url(&self) -> String {
-        format!("redis+unix://{}", self.folder.join("redis.sock").display())
+        format!("redis+unix://{}", self.folder.path().join("redis.sock").display())
     }
 
     /// Until it has loaded the files.
     fn wait(&mut self) -> Result<()> {
         for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
             if let Some(status) = self.child.try_wait()? {
-                let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                let log = fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
                 let last: Vec<&str> = log.lines().rev().take(5).collect();
                 let last: Vec<&str> = last.into_iter().rev().collect();
                 bail!("redis-server could not load the files ({status}):\n{}", last.join("\n"));
@@ -82,10 +85,9 @@ impl Private {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        // What is left to do if these fail is nothing.
+        // What is left to do if these fail is nothing. Its files go with the folder, after it.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 

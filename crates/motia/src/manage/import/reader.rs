@@ -48,7 +48,7 @@ impl Reader {
             for (key, value) in keys.iter().zip(values) {
                 // Gone since.
                 let Some(value) = value else { continue };
-                let left = self.utf8(key, value).and_then(|value| layout::value(key, value));
+                let left = utf8(key, value).and_then(|value| layout::value(key, value));
                 self.hand(left, take)?;
             }
         }
@@ -59,7 +59,7 @@ impl Reader {
         for key in self.keys(&format!("{STREAM}*"), "hash")? {
             let items: HashMap<String, Vec<u8>> = self.ask("HGETALL", &[&key])?;
             for (id, item) in items {
-                let left = self.utf8(&key, item).and_then(|item| layout::item(&key, id, item));
+                let left = utf8(&key, item).and_then(|item| layout::item(&key, id, item));
                 self.hand(left, take)?;
             }
         }
@@ -126,10 +126,6 @@ impl Reader {
         redis::cmd(command).arg(arguments).query(&mut self.connection).with_context(|| format!("{command} failed"))
     }
 
-    fn utf8(&self, key: &str, value: Vec<u8>) -> Result<String, String> {
-        String::from_utf8(value).map_err(|_| format!("{key}: it is not UTF-8"))
-    }
-
     fn hand(&mut self, left: Result<Left, String>, take: Take<'_>) -> Result<()> {
         match left {
             Ok(left) => take(left),
@@ -139,4 +135,8 @@ impl Reader {
             }
         }
     }
+}
+
+fn utf8(key: &str, value: Vec<u8>) -> Result<String, String> {
+    String::from_utf8(value).map_err(|_| format!("{key}: it is not UTF-8"))
 }
