@@ -382,10 +382,12 @@ impl Lane {
         group
     }
 
-    /// A delivery that was out was given back.
+    /// A delivery that was out was given back. Of a limited group another one on disk may come first by now: the next refill decides.
     pub(super) fn released(&mut self, id: DeliveryId) {
-        if let Some(entry) = self.came_back(id) {
-            self.insert(entry);
+        match self.came_back(id) {
+            Some(entry) if self.rule.most_out(entry.group()).is_some() => self.later(entry.not_before),
+            Some(entry) => self.insert(entry),
+            None => {}
         }
     }
 

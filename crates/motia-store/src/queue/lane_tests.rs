@@ -146,6 +146,18 @@ fn a_group_is_filled_when_it_has_room() {
 }
 
 #[test]
+fn the_disk_says_what_comes_first_of_a_group_when_one_is_given_back() {
+    let mut lane = fresh(limited());
+    let a = Some("a".into());
+    lane.fill(&a, vec![entry(1, 0, Some("a")), entry(2, 0, Some("a"))]);
+    assert_eq!(ids(&lane.take(10)), [1, 2]);
+    lane.released(DeliveryId(1));
+    assert!(lane.take(10).is_empty(), "a more urgent one may have come meanwhile");
+    assert!(lane.wants_refill(NOW));
+    assert_eq!(lane.emitted(entry(1, 0, Some("a")), NOW), Some(a), "as that reads it, its group is filled");
+}
+
+#[test]
 fn a_fifo_group_asks_the_disk_when_another_one_may_come_first() {
     let mut lane = fresh(Rule::Fifo);
     let none = None;
