@@ -2,8 +2,10 @@
 
 use serde_json::Value;
 
+use crate::clock::Timestamp;
 use crate::fields::{FieldError, Fields};
 use crate::ids::{Language, SourcePath, StreamName};
+use crate::raw::RawObject;
 use crate::step::Parsed;
 
 /// A stream: named groups of items that steps write and clients watch.
@@ -19,6 +21,13 @@ pub struct Stream {
     pub schema: Option<Value>,
     /// Whether the file exports a `canAccess` function.
     pub guarded: bool,
+}
+
+/// When an item says that it was created: its `_createdAt`, in milliseconds (behaviour-0.17.md F1).
+pub fn created_at(item: &RawObject<'_>) -> Option<Timestamp> {
+    let millis = item.get("_createdAt")?.get().parse::<f64>().ok()?;
+    #[expect(clippy::cast_possible_truncation, reason = "what is beyond milliseconds is cut off")]
+    Some(Timestamp(millis as i64))
 }
 
 impl Stream {

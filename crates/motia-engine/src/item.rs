@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use motia_core::raw::RawObject;
+use motia_core::stream::created_at;
 use motia_core::{ItemKey, Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -14,8 +15,8 @@ pub struct NotAnObject;
 /// as it has when an item that was read is written back. Everything else keeps its order and its exact text.
 pub fn stored(data: &[u8], id: &ItemKey, now: Timestamp) -> Result<(Bytes, Timestamp), NotAnObject> {
     let mut members = RawObject::parse(data).ok_or(NotAnObject)?;
-    let kept = members.get("_createdAt").and_then(|raw| raw.get().parse::<f64>().ok());
-    let created = kept.map_or(now, |millis| Timestamp(millis as i64));
+    let kept = created_at(&members);
+    let created = kept.unwrap_or(now);
     members.remove("__motia");
     members.set("id", raw(id.as_str()));
     if kept.is_none() {

@@ -119,12 +119,7 @@ fn describe(step: &Step) -> Value {
                 },
             },
         }),
-        Trigger::Cron(cron) => json!({
-            "cron": cron.cron,
-            "timezone": cron.timezone,
-            "overlap": cron.overlap,
-            "catchUp": cron.catch_up.as_secs_f64(),
-        }),
+        Trigger::Cron(trigger) => cron::rule(trigger),
         Trigger::Noop => json!({}),
     };
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {

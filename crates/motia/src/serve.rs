@@ -76,7 +76,7 @@ pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Res
 }
 
 /// Where the engine of a project says how it can be reached.
-const ENGINE_FILE: &str = "engine.json";
+pub(crate) const ENGINE_FILE: &str = "engine.json";
 
 struct Instance {
     options: Serve,

@@ -3,7 +3,7 @@
 use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use motia_core::step::Trigger;
+use motia_core::step::{CronTrigger, Trigger};
 use motia_engine::Engine;
 use motia_engine::cron::ScheduleInfo;
 use motia_ports::cron::{TickInfo, TickOutcome};
@@ -29,19 +29,25 @@ async fn list(State(engine): State<Engine>, Query(how_much): Query<HowMuch>) -> 
     Ok(Json(json!({ "schedules": schedules.iter().map(describe).collect::<Vec<_>>() })))
 }
 
+/// When a step runs, as its config says it.
+pub(super) fn rule(trigger: &CronTrigger) -> Value {
+    json!({
+        "cron": trigger.cron,
+        "timezone": trigger.timezone,
+        "overlap": trigger.overlap,
+        "catchUp": trigger.catch_up.as_secs_f64(),
+    })
+}
+
 fn describe(schedule: &ScheduleInfo) -> Value {
-    let mut value = json!({
-        "step": schedule.step.name,
-        "filePath": schedule.step.source,
-        "next": schedule.next,
-        "history": schedule.history.iter().map(tick).collect::<Vec<_>>(),
-    });
-    if let Trigger::Cron(cron) = &schedule.step.trigger {
-        value["cron"] = json!(cron.cron);
-        value["timezone"] = json!(cron.timezone);
-        value["overlap"] = json!(cron.overlap);
-        value["catchUp"] = json!(cron.catch_up.as_secs_f64());
-    }
+    let mut value = match &schedule.step.trigger {
+        Trigger::Cron(trigger) => rule(trigger),
+        _ => json!({}),
+    };
+    value["step"] = json!(schedule.step.name);
+    value["filePath"] = json!(schedule.step.source);
+    value["next"] = json!(schedule.next);
+    value["history"] = schedule.history.iter().map(tick).collect();
     value
 }
 

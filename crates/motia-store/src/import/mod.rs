@@ -16,6 +16,7 @@ pub(crate) use files::import;
 
 use motia_core::Timestamp;
 use motia_core::raw::RawObject;
+use motia_core::stream::created_at;
 use rusqlite::Connection;
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
@@ -30,10 +31,8 @@ fn store_value(connection: &Connection, joined: &str, value: &str) -> Result<usi
         .execute((joined, value))
 }
 
-/// When an item says that it was created.
+/// When an item was created. None, if it is no item.
 fn created(item: &str, now: Timestamp) -> Option<i64> {
     let item = RawObject::parse(item.as_bytes())?;
-    let created = item.get("_createdAt").and_then(|raw| raw.get().parse::<f64>().ok());
-    #[expect(clippy::cast_possible_truncation, reason = "milliseconds; what is beyond them is cut off")]
-    Some(created.map_or(now.as_millis(), |created| created as i64))
+    Some(created_at(&item).unwrap_or(now).as_millis())
 }

@@ -15,8 +15,9 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 
 use super::Which;
+use crate::serve::ENGINE_FILE;
 
-/// What the engine says of itself in `engine.json`.
+/// What the engine says of itself in [`ENGINE_FILE`].
 #[derive(Deserialize)]
 struct EngineFile {
     pid: u32,
@@ -31,7 +32,7 @@ pub(super) struct Client {
 impl Client {
     /// The engine of this project.
     pub(super) fn find(which: &Which) -> Result<Self> {
-        let path = which.folder().join("engine.json");
+        let path = which.folder().join(ENGINE_FILE);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => bail!(
