@@ -1,44 +1,56 @@
-//! Embeds the SDK: every file of `sdk/node` that runs, as a table of paths and bytes.
+//! Embeds the SDKs: every file of `sdk/` that runs, as a table of paths and bytes.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-/// What is only for developing the SDK.
-const LEFT_OUT: [&str; 4] = ["node_modules", "test", "package-lock.json", "package.json"];
+/// The SDKs, and what at the root of each is only for developing it.
+const LANGUAGES: [(&str, &[&str]); 3] = [
+    ("node", &["test", "package-lock.json", "package.json"]),
+    ("python", &["tests", "bench", "pyproject.toml"]),
+    ("ruby", &["test", "bench", "Gemfile", "Gemfile.lock"]),
+];
+
+/// What tools leave behind, wherever that is.
+const LEFTOVERS: [&str; 5] = ["node_modules", "__pycache__", ".ruff_cache", ".venv", ".bundle"];
 
 fn main() -> io::Result<()> {
     // Asked for when it runs: a build folder may have been filled from another checkout.
     let manifest = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let root = Path::new(&manifest).join("../../sdk/node").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", root.display());
+    let sdk = Path::new(&manifest).join("../../sdk").canonicalize()?;
     let mut files = Vec::new();
-    collect(&root, &mut files)?;
+    for (language, left_out) in LANGUAGES {
+        let root = sdk.join(language);
+        println!("cargo::rerun-if-changed={}", root.display());
+        for entry in fs::read_dir(&root)? {
+            let entry = entry?;
+            if !left_out.iter().any(|left_out| entry.file_name() == *left_out) {
+                collect(entry, &mut files)?;
+            }
+        }
+    }
     files.sort();
     let mut table = String::from("&[\n");
     for file in files {
-        let name = file.strip_prefix(&root).unwrap_or(&file);
+        let name = file.strip_prefix(&sdk).unwrap_or(&file);
         let _ = writeln!(table, "    ({:?}, include_bytes!({:?})),", name, file);
     }
     table.push(']');
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    fs::write(out.join("sdk_node.rs"), table)
+    fs::write(out.join("sdk.rs"), table)
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        // A package's own package.json says how Node reads its files: only the one at the root is for developing.
-        let at_root = folder.ends_with("sdk/node");
-        if LEFT_OUT.iter().any(|left_out| name == *left_out) && (at_root || name == "node_modules") {
-            continue;
+/// The files of an entry.
+fn collect(entry: fs::DirEntry, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    if LEFTOVERS.iter().any(|leftover| entry.file_name() == *leftover) {
+        return Ok(());
+    }
+    if entry.file_type()?.is_dir() {
+        for entry in fs::read_dir(entry.path())? {
+            collect(entry?, files)?;
         }
-        if entry.file_type()?.is_dir() {
-            collect(&entry.path(), files)?;
-        } else {
-            files.push(entry.path());
-        }
+    } else {
+        files.push(entry.path());
     }
     Ok(())
 }

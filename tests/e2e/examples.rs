@@ -44,6 +44,13 @@ fn express_app() {
 }
 
 #[test]
+fn four_languages() {
+    if crate::ruby::is_here() {
+        run("four-languages");
+    }
+}
+
+#[test]
 fn broken() {
     run("broken");
 }

@@ -97,18 +97,26 @@ fn a_project_without_steps_runs_and_says_so() {
 }
 
 #[test]
-fn python_and_ruby_files_are_named_and_the_rest_runs() {
+fn without_an_interpreter_its_steps_say_so_and_the_rest_runs() {
     let project = Project::new(&[
         ("steps/hello.step.ts", HELLO),
         ("steps/a_step.py", "config = {}"),
+        ("steps/sub/c.step.py", "config = {}"),
         ("steps/b.step.rb", ""),
         ("steps/c.step.tsx", "export const Node = () => null"),
     ]);
-    let engine = project.dev();
-    engine.wait_for("steps/a_step.py: Python files are recognised but cannot run in this version");
-    engine.wait_for("steps/b.step.rb: Ruby files are recognised but cannot run in this version");
+    let engine = project
+        .run_with(&["dev", "--port", "0"], &[("MOTIA_PYTHON", "/nowhere/python"), ("MOTIA_RUBY", "/nowhere/ruby")]);
+    engine.wait_for(
+        "steps/sub/c.step.py and 1 more python files do not run: MOTIA_PYTHON names /nowhere/python, which is not there",
+    );
+    engine.wait_for("steps/b.step.rb does not run: MOTIA_RUBY names /nowhere/ruby, which is not there");
     assert_eq!(engine.get("/hello").status, 200);
     assert!(!engine.output().contains("c.step.tsx"), "{}", engine.output());
+    // It is said once, not at each reload.
+    project.write("steps/hello.step.ts", &HELLO.replace("hello", "hello2"));
+    engine.wait_for("RELOADED");
+    assert_eq!(engine.output().matches("does not run").count(), 1, "{}", engine.output());
 }
 
 #[test]

@@ -95,7 +95,11 @@ fn a_missing_manager_is_named_and_so_is_a_missing_package_json() {
     let output = motia(&empty, &[]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
-    assert!(error.contains("there is no package.json in") && error.contains("nothing to install"), "{error}");
+    assert!(
+        error.contains("there is no package.json, requirements.txt or Gemfile in")
+            && error.contains("nothing to install"),
+        "{error}"
+    );
     assert_eq!((stdout(&output), fs::read_dir(empty.path()).expect("there").count()), (String::new(), 0));
     // An editor looks for the packages all the same.
     empty.write("tsconfig.json", "{}");

@@ -21,6 +21,8 @@
 //! | `app_hook` | the `app` hook of motia.config |
 //! | `faults` | killed workers, killed engines, bad files |
 //! | `health` | workers that block, leak, exit, or go on past their timeout |
+//! | `python` | Python steps: their shapes, their reloads, their faults |
+//! | `ruby` | Ruby steps |
 //! | `scale` | several workers, a process per call, a debugger |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
@@ -37,9 +39,11 @@ mod import;
 mod install;
 mod kills;
 mod knobs;
+mod python;
 mod queue;
 mod reload;
 mod requests;
+mod ruby;
 mod saving;
 mod scale;
 mod storage;

@@ -19,6 +19,8 @@
 //! | `shim`, `helpers`, `surface` | generated modules, for names that Node cannot see |
 //! | [`generation`](Generation) | compiled files on disk, shared and locked |
 //!
+//! What interpreters run as it is (Python, Ruby) is only copied: [`Snapshots`].
+//!
 //! The first half depends on texts and paths alone, and `facts` and `links` are plain data: together with the text of
 //! a file they decide every byte of its output, so a hash of them tells what has to be written again.
 //!
@@ -68,6 +70,7 @@ mod resolve;
 mod scratch;
 mod sdk;
 mod shim;
+mod snapshots;
 mod surface;
 mod tsconfig;
 mod watch;
@@ -80,4 +83,5 @@ pub use discovery::{
 pub use error::Error;
 pub use generation::GenerationHash;
 pub use sdk::SdkModules;
+pub use snapshots::{Snapshot, Snapshots};
 pub use watch::{Changes, Watcher};

@@ -117,6 +117,20 @@ pub enum Runtime {
     Ruby,
 }
 
+impl Runtime {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Node, Self::Python, Self::Ruby];
+
+    /// Its name, as the protocol and the knobs have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Python => "python",
+            Self::Ruby => "ruby",
+        }
+    }
+}
+
 impl Language {
     /// Which runtime runs it.
     pub fn runtime(self) -> Runtime {
@@ -141,10 +155,6 @@ impl fmt::Display for Language {
 
 impl fmt::Display for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Node => "node",
-            Self::Python => "python",
-            Self::Ruby => "ruby",
-        })
+        f.write_str(self.as_str())
     }
 }

@@ -242,7 +242,9 @@ mod tests {
                 standby: false,
                 workers: Workers {
                     node: WorkerCount::Exactly(std::num::NonZeroU16::new(4).expect("not zero")),
-                    memory: Some(1 << 30)
+                    python: WorkerCount::Auto,
+                    memory: Some(1 << 30),
+                    ..Workers::default()
                 },
                 isolation: Isolation::Process,
                 cors: Cors::Off,

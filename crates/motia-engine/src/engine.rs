@@ -1,6 +1,6 @@
 //! The parts put together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -183,6 +183,18 @@ impl Engine {
     /// The workers of a runtime.
     pub fn pool(&self, runtime: Runtime) -> Option<Pool<EngineHost>> {
         self.pools.read().get(&runtime).cloned()
+    }
+
+    /// Forgets the workers of a runtime, and ends them.
+    pub fn remove_pool(&self, runtime: Runtime) {
+        if let Some(pool) = self.pools.write().remove(&runtime) {
+            pool.kill("nothing of its language can run");
+        }
+    }
+
+    /// The runtimes that have workers.
+    pub fn runtimes(&self) -> BTreeSet<Runtime> {
+        self.pools.read().keys().copied().collect()
     }
 
     /// Makes a project the one that runs: its subscriptions are stored, then requests, deliveries and ticks go to its steps.

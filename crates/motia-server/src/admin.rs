@@ -33,6 +33,8 @@ pub(crate) fn router(engine: Engine) -> Router {
 
 async fn health(State(engine): State<Engine>) -> Json<Value> {
     let project = engine.project();
+    let workers: serde_json::Map<_, _> =
+        engine.runtimes().into_iter().map(|runtime| (runtime.to_string(), workers(&engine, runtime).into())).collect();
     Json(json!({
         "status": "ok",
         "version": env!("CARGO_PKG_VERSION"),
@@ -40,7 +42,7 @@ async fn health(State(engine): State<Engine>) -> Json<Value> {
         "steps": project.steps().count(),
         "streams": project.streams().count(),
         "broken": project.broken,
-        "workers": { "node": workers(&engine, Runtime::Node) },
+        "workers": workers,
     }))
 }
 

@@ -192,7 +192,7 @@ impl<H: Host> Loading<H> {
         let mut report = LoadReport { imported: HashMap::new(), failed: self.failed.clone() };
         let mut asked = self.files.clone();
         let mut limit = (self.pool.config.import_timeout)(None);
-        let mut alternative = false;
+        let (mut alternative, mut has_config) = (false, false);
         loop {
             worker.connection.load(&self.root, &asked.iter().map(load_file).collect::<Vec<_>>());
             let mut again = Vec::new();
@@ -208,6 +208,13 @@ impl<H: Host> Loading<H> {
                         continue;
                     }
                     () = &mut late => {
+                        // A config that another language's worker imports may be known only now.
+                        let longer = (self.pool.config.import_timeout)(None);
+                        if longer > limit && !has_config {
+                            late = Box::pin(tokio::time::sleep(longer - limit));
+                            limit = longer;
+                            continue;
+                        }
                         let Some(source) = current else { return self.lost(worker, "it did not answer").await };
                         worker.kill("a file took too long to import");
                         return Round::Failed(source, Failure::TimedOut(limit));
@@ -224,6 +231,7 @@ impl<H: Host> Loading<H> {
                         current = None;
                         if let Some(file) = asked.iter().find(|file| file.source == source) {
                             if file.kind == LoadKind::Config {
+                                has_config = true;
                                 limit = (self.pool.config.import_timeout)(Some(&config));
                             }
                             let imported = Imported { module: file.module.clone(), config, handler, warnings };

@@ -16,9 +16,7 @@ mod launch;
 mod quarantine;
 mod tend;
 
-use std::ffi::OsString;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -234,10 +232,12 @@ impl<H: Host> Pool<H> {
         inner.take_over(loaded, plan, settings);
     }
 
-    /// Workers to come have this environment. The standby, which has the old one, is replaced.
-    pub fn set_environment(&self, environment: Vec<(OsString, OsString)>) {
-        self.inner.program.lock().environment = environment;
-        self.inner.renew_standby();
+    /// Workers to come are started like this. The standby, which was started otherwise, is replaced.
+    pub fn set_program(&self, program: Program) {
+        let changed = std::mem::replace(&mut *self.inner.program.lock(), program.clone()) != program;
+        if changed {
+            self.inner.renew_standby();
+        }
     }
 
     /// Tells all workers, and those to come, the names of all streams.
@@ -415,15 +415,4 @@ impl<H: Host> PoolInner<H> {
 fn least_loaded<H: Host>(workers: &[Arc<Worker<H>>], class: Class) -> Option<&Arc<Worker<H>>> {
     let free = workers.iter().filter(|worker| worker.credits(class).available_permits() > 0);
     free.min_by_key(|worker| worker.load())
-}
-
-/// The SDK's folder and how a Node worker is started from it.
-pub fn node_program(
-    node: PathBuf,
-    sdk: &std::path::Path,
-    folder: PathBuf,
-    environment: Vec<(OsString, OsString)>,
-) -> Program {
-    let script = sdk.join("worker.mjs").into_os_string();
-    Program { program: node, arguments: vec!["--enable-source-maps".into(), script], folder, environment }
 }

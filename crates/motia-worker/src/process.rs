@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::launcher;
 
 /// What to run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
     /// The interpreter.
     pub program: PathBuf,

@@ -1,7 +1,6 @@
 //! The `app` hook of motia.config: a Node process of its own that runs the project's express application, supervised. What it
 //! registers is asked before the steps (`motia_server::App`).
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +34,6 @@ const YOUNG: Duration = Duration::from_secs(10);
 
 /// What an application's process needs.
 pub(crate) struct Config {
-    /// Node, started with `app.mjs` of the SDK.
-    pub(crate) program: Program,
     pub(crate) spawner: Spawner,
     /// Sockets are named after this path, with numbers.
     pub(crate) socket: PathBuf,
@@ -50,7 +47,6 @@ pub(crate) struct Config {
 /// The application of a project, if its config has one.
 pub(crate) struct AppHook {
     config: Arc<Config>,
-    environment: Vec<(OsString, OsString)>,
     tasks: TaskTracker,
     running: Option<Running>,
     started: u32,
@@ -58,6 +54,7 @@ pub(crate) struct AppHook {
 
 struct Running {
     module: PathBuf,
+    program: Program,
     stop: CancellationToken,
 }
 
@@ -72,36 +69,26 @@ enum Said {
 
 impl AppHook {
     pub(crate) fn new(config: Config) -> Self {
-        let environment = config.program.environment.clone();
-        Self { config: Arc::new(config), environment, tasks: TaskTracker::new(), running: None, started: 0 }
+        Self { config: Arc::new(config), tasks: TaskTracker::new(), running: None, started: 0 }
     }
 
-    /// Processes to come have this environment.
-    pub(crate) fn set_environment(&mut self, environment: Vec<(OsString, OsString)>) {
-        self.environment = environment;
-        if let Some(running) = &mut self.running {
-            // The same module is to be started again.
-            running.module = PathBuf::new();
-        }
-    }
-
-    /// Runs the hook of a compiled config, or none. The one before goes on until the new one is ready. `wait`: until then.
-    pub(crate) async fn serve(&mut self, module: Option<PathBuf>, wait: bool) {
-        let Some(module) = module else {
+    /// Runs the hook of a compiled config, or none: the module, and Node, started with `app.mjs` of the SDK. The one before goes on until
+    /// the new one is ready. `wait`: until then.
+    pub(crate) async fn serve(&mut self, hook: Option<(PathBuf, Program)>, wait: bool) {
+        let Some((module, program)) = hook else {
             if let Some(running) = self.running.take() {
                 self.config.edge.set_app(None);
                 running.stop.cancel();
             }
             return;
         };
-        if self.running.as_ref().is_some_and(|running| running.module == module) {
+        if self.running.as_ref().is_some_and(|running| running.module == module && running.program == program) {
             return;
         }
         self.started += 1;
-        let mut program = self.config.program.clone();
-        program.environment.clone_from(&self.environment);
         let stop = CancellationToken::new();
-        let before = self.running.replace(Running { module: module.clone(), stop: stop.clone() });
+        let running = Running { module: module.clone(), program: program.clone(), stop: stop.clone() };
+        let before = self.running.replace(running);
         let (ready, started) = oneshot::channel();
         let supervisor = Supervisor { config: Arc::clone(&self.config), program, module, number: self.started, stop };
         self.tasks.spawn(supervisor.run(before.map(|before| before.stop), ready, self.tasks.clone()));

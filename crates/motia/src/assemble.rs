@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use motia_compile::{Discovery, FileKind};
+use motia_core::ids::Runtime;
 use motia_core::project::ProjectConfig;
 use motia_core::step::{Step, Trigger};
 use motia_core::stream::Stream;
@@ -40,10 +41,6 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
             errors.push(format!("{source}{kept}: {failure}"));
         }
         let Some(imported) = report.imported.get(source) else {
-            if matches!(file.language, Language::Python | Language::Ruby) {
-                warnings
-                    .push(format!("{source}: {} files are recognised but cannot run in this version", file.language));
-            }
             if file.kind == FileKind::Step {
                 broken.push(source.clone());
             }
@@ -113,7 +110,12 @@ pub(crate) fn read_settings(config: &[u8]) -> Option<ProjectConfig> {
 fn read_step(source: &SourcePath, language: Language, imported: &Imported) -> Read<Step> {
     let parsed = Step::parse(source.clone(), language, &json(&imported.config)?).map_err(|error| error.to_string())?;
     if !imported.handler && !matches!(parsed.value.trigger, Trigger::Noop) {
-        return Err("it exports no handler function: add `export const handler = async (...) => { ... }`".into());
+        let example = match language.runtime() {
+            Runtime::Node => "it exports no handler function: add `export const handler = async (...) => { ... }`",
+            Runtime::Python => "it has no handler function: add `async def handler(...):`",
+            Runtime::Ruby => "it has no handler method: add `def handler(...)`",
+        };
+        return Err(example.into());
     }
     Ok((parsed.value, parsed.warnings))
 }

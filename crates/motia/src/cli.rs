@@ -38,9 +38,15 @@ pub(crate) enum Command {
     Backup(Backup),
     /// Bring the data of a Motia 0.x project into its store.
     Import(Import),
+    /// Say which interpreters this project runs on, and what is missing.
+    Doctor,
     /// Print the version.
     Version,
 }
+
+/// Where debuggers look for Node, as they do by default.
+pub(crate) const INSPECT_PORT: u16 = 9229;
+const INSPECT: &str = "9229";
 
 /// How a project is developed.
 #[derive(Debug, Args)]
@@ -48,7 +54,7 @@ pub(crate) struct Dev {
     #[command(flatten)]
     pub(crate) serve: Serve,
     /// Let a debugger attach to the worker that serves
-    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = "9229")]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true, default_missing_value = INSPECT)]
     pub(crate) inspect: Option<u16>,
 }
 
@@ -170,7 +176,7 @@ mod tests {
         };
         assert_eq!(
             [inspect(&[]), inspect(&["--inspect"]), inspect(&["--inspect=1234"])],
-            [None, Some(9229), Some(1234)]
+            [None, Some(INSPECT_PORT), Some(1234)]
         );
     }
 

@@ -14,7 +14,9 @@
 //! | `manage` | commands for an engine that runs |
 //! | `packages` | the packages that editors and `tsc` find |
 //! | `descriptors` | how many files and connections may be open |
-//! | `sdk`, `node`, `dotenv` | what workers need |
+//! | `runtimes` | the workers of each language, and the interpreters that they run on |
+//! | `sdk`, `variables`, `dotenv` | what workers need |
+//! | `doctor` | `motia doctor` |
 
 mod app_hook;
 mod assemble;
@@ -22,15 +24,17 @@ mod changes;
 mod cli;
 mod console;
 mod descriptors;
+mod doctor;
 mod dotenv;
 mod install;
 mod manage;
-mod node;
 mod packages;
 mod project;
+mod runtimes;
 mod sdk;
 mod serve;
 mod signals;
+mod variables;
 
 use std::ffi::OsStr;
 use std::process::ExitCode;
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         Command::Cron(options) => block_on(manage::cron(options)).map(|()| ExitCode::SUCCESS),
         Command::Backup(options) => manage::backup(&options).map(|()| ExitCode::SUCCESS),
         Command::Import(options) => manage::import(&options).map(|()| ExitCode::SUCCESS),
+        Command::Doctor => doctor::run(),
         Command::Version => {
             println!("motia {}", env!("CARGO_PKG_VERSION"));
             Ok(ExitCode::SUCCESS)

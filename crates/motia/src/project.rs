@@ -1,39 +1,47 @@
 //! A project's way from files to what runs: discovery, compilation, import, and the swap. Start and reload are the same way.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `modules` | what workers import, and what of it worked last |
+//! | `loads` | the plans that workers are loading |
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::ffi::OsString;
+mod loads;
+mod modules;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use motia_compile::{Compiler, Diagnostic, Discovery, FileKind, Generation, SourceFile, discover};
+use motia_compile::{Compiler, FileKind, Snapshots};
 use motia_core::ids::Runtime;
 use motia_core::project::{Isolation, ProjectConfig, StaticMount, Timeouts, WorkerCount};
 use motia_core::{Clock, SourcePath};
-use motia_engine::{Engine, EngineHost};
+use motia_engine::Engine;
 use motia_server::Edge;
 use motia_store::Store;
-use motia_worker::message::LoadKind;
-use motia_worker::{LoadReport, Loaded, Plan, PlannedFile, Pool, PoolSettings};
-use tokio::sync::mpsc;
+use motia_worker::{LoadReport, PoolSettings};
 
 use crate::app_hook::AppHook;
 use crate::assemble::{Assembled, assemble, problem_of_settings};
 use crate::console::Console;
+use crate::runtimes::Runtimes;
+use crate::variables::Variables;
+use loads::Loads;
+pub(crate) use loads::Ready;
+use modules::{Current, Modules};
 
 /// The pauses between tries of a reload that fails.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 
-/// Generations that workers may still load files from: the current one's, and those of the old workers that a pool keeps.
-const KEPT_GENERATIONS: usize = 5;
-
 /// What it takes to bring a project up to date.
 pub(crate) struct Project {
     root: PathBuf,
-    compiler: Option<Compiler>,
+    modules: Modules,
+    runtimes: Runtimes,
     engine: Engine,
     edge: Edge,
     store: Store,
@@ -41,21 +49,20 @@ pub(crate) struct Project {
     debugged: bool,
     app: AppHook,
     clock: Arc<dyn Clock>,
-    /// Generations that may be in use, the newest last.
-    generations: VecDeque<Arc<Generation>>,
-    /// The files that were there at the last update.
-    files: Vec<SourceFile>,
-    /// Per file, the module that was imported last, and the generation that it lies in.
-    last_good: HashMap<SourcePath, (PathBuf, Arc<Generation>)>,
-    /// Files whose import held things up the last time.
-    troubled: HashSet<SourcePath>,
+    loads: Loads,
+    /// What the workers that serve have imported.
+    reports: BTreeMap<Runtime, LoadReport>,
+    /// Why nothing of a language runs.
+    absent: BTreeMap<Runtime, String>,
+    /// What the workers that serve were told to be.
+    served: BTreeMap<Runtime, PoolSettings>,
+    update: Update,
     /// What was said of each file when it was taken in.
     lines: HashMap<SourcePath, String>,
     /// Said once, not at each reload.
     warned: HashSet<String>,
     /// What the config said when it could be used last.
     settings: ProjectConfig,
-    loading: Option<InProgress>,
     /// What could not be reloaded, for a reason that may pass: a full disk.
     behind: Option<Behind>,
     /// How long the next try waits; `None` where none has failed, and so none has been said to.
@@ -72,6 +79,7 @@ struct Behind {
 /// What a project is brought to.
 pub(crate) struct Parts {
     pub(crate) app: AppHook,
+    pub(crate) runtimes: Runtimes,
     pub(crate) engine: Engine,
     pub(crate) edge: Edge,
     pub(crate) store: Store,
@@ -88,31 +96,25 @@ pub(crate) enum ConfigTrouble {
     Broken(SourcePath, String),
 }
 
-/// A plan that a worker is loading.
-struct InProgress {
-    discovery: Discovery,
-    plan: Plan,
-    generation: Arc<Generation>,
-    loaded: mpsc::UnboundedReceiver<Loaded<EngineHost>>,
-    update: Update,
-}
-
-/// What is said of an update once it has taken over.
+/// The newest update, and what is said once it has taken over.
+#[derive(Default)]
 struct Update {
     began: Duration,
     changed: Vec<String>,
-    /// What did not compile.
+    /// What does not compile. Said once, however many workers follow.
     broken: Vec<String>,
-    first: bool,
+    /// Something ran before.
+    again: bool,
 }
 
 impl Project {
-    pub(crate) fn new(root: PathBuf, compiler: Compiler, parts: Parts) -> Self {
-        let Parts { app, engine, edge, store, console, debugged } = parts;
+    pub(crate) fn new(root: PathBuf, compiler: Compiler, snapshots: Snapshots, parts: Parts) -> Self {
+        let Parts { app, runtimes, engine, edge, store, console, debugged } = parts;
         let clock = Arc::clone(engine.telemetry().clock());
         Self {
+            modules: Modules::new(root.clone(), compiler, snapshots),
             root,
-            compiler: Some(compiler),
+            runtimes,
             engine,
             edge,
             store,
@@ -120,14 +122,14 @@ impl Project {
             debugged,
             app,
             clock,
-            generations: VecDeque::new(),
-            files: Vec::new(),
-            last_good: HashMap::new(),
-            troubled: HashSet::new(),
+            loads: Loads::default(),
+            reports: BTreeMap::new(),
+            absent: BTreeMap::new(),
+            served: BTreeMap::new(),
+            update: Update::default(),
             lines: HashMap::new(),
             warned: HashSet::new(),
             settings: ProjectConfig::default(),
-            loading: None,
             behind: None,
             retry_pause: None,
         }
@@ -167,101 +169,174 @@ impl Project {
         });
     }
 
-    /// Compiles what is on disk now and lets a fresh worker import it. [`Project::loaded`] brings the result. Nothing happens if
-    /// nothing changed, unless `force` is set: the environment may have changed.
+    /// Makes modules of what is on disk now and lets fresh workers import it, of each language in which something changed.
+    /// [`Project::loaded`] brings the results. `force`: all languages, since the environment may have changed.
     pub(crate) async fn update(&mut self, changed: Vec<String>, force: bool) -> Result<()> {
         let began = self.clock.elapsed();
-        let Some(mut compiler) = self.compiler.take() else { return Ok(()) };
-        let root = self.root.clone();
-        // Both read many files: not on a thread that requests need.
-        let (compiler, outcome) = tokio::task::spawn_blocking(move || {
-            let outcome = discover(&root).and_then(|discovery| Ok((compiler.compile(&discovery.files)?, discovery)));
-            (compiler, outcome)
-        })
-        .await?;
-        self.compiler = Some(compiler);
-        let (generation, discovery) = outcome?;
-        let broken = self.compile_errors(&generation);
-        for warning in &discovery.warnings {
+        let Some((current, before)) = self.modules.make().await? else { return Ok(()) };
+        for warning in &current.discovery.warnings {
             self.warn_once(warning.to_string());
         }
-        for warning in &generation.warnings {
+        for warning in &current.generation.warnings {
             self.warn_once(warning.render(self.console.color()));
         }
-        let same = self.files == discovery.files
-            && self.generations.back().is_some_and(|current| current.hash == generation.hash);
-        if !discovery.files.iter().any(|file| file.kind == FileKind::Step) {
+        if !current.discovery.files.iter().any(|file| file.kind == FileKind::Step) {
             self.warn_once("no steps were found in steps/ and src/: add one such as steps/hello.step.ts".into());
         }
-        self.files.clone_from(&discovery.files);
-        let first = self.generations.is_empty();
-        if same && !force && generation.failed.is_empty() {
+        let is_stale = |runtime: &Runtime| {
+            let same = before.as_ref().is_some_and(|before| current.is_as(before, *runtime));
+            force || !same || changed.iter().any(|name| is_source_of(*runtime, name))
+        };
+        let stale: Vec<_> = Runtime::ALL.into_iter().filter(is_stale).collect();
+        if stale.is_empty() {
             return Ok(());
         }
-        let update = Update { began, changed, broken, first };
-        let generation = Arc::new(generation);
-        let plan = self.plan(&discovery, &generation);
-        self.keep(Arc::clone(&generation));
-        match self.pool() {
-            Some(pool) if !plan.files.is_empty() => {
-                let loaded = pool.load(plan.clone());
-                self.loading = Some(InProgress { discovery, plan, generation, loaded, update });
-            }
-            pool => {
-                // What may still be loading is of files that are gone.
-                self.loading = None;
-                if let Some(pool) = pool {
-                    pool.stop_loading();
-                }
-                let assembled = assemble(&discovery, &LoadReport::default());
-                self.take_over(assembled, update).await;
-            }
+        let broken = self.modules.errors(&current, self.console.color());
+        self.update = Update { began, changed, broken, again: before.is_some() };
+        for runtime in stale {
+            self.load(runtime, &current);
+        }
+        for problem in self.modules.prune() {
+            self.console.warning(&problem);
+        }
+        if self.update.again && !self.loads.any() {
+            self.take_over().await;
         }
         Ok(())
     }
 
-    /// Waits for a worker that has imported the project; `None` once there is none to come. Pending while nothing loads. Nothing is
-    /// lost if the wait is given up.
-    pub(crate) async fn loaded(&mut self) -> Option<Loaded<EngineHost>> {
-        match &mut self.loading {
-            Some(progress) => progress.loaded.recv().await,
-            None => std::future::pending().await,
+    /// Lets a fresh worker of a language import its files.
+    fn load(&mut self, runtime: Runtime, current: &Current) {
+        let plan = self.modules.plan(runtime, current);
+        // What may still be loading is of files that are gone.
+        self.loads.end(runtime);
+        self.absent.remove(&runtime);
+        if plan.files.is_empty() {
+            if let Some(pool) = self.engine.pool(runtime) {
+                pool.stop_loading();
+            }
+            self.reports.remove(&runtime);
+            return;
+        }
+        match self.runtimes.pool(runtime) {
+            Ok(pool) => {
+                let loaded = pool.load(plan.clone());
+                self.loads.begin(runtime, plan, loaded);
+            }
+            Err(error) => self.do_without(runtime, format!("{error:#}")),
         }
     }
 
-    /// No worker came, or no further one.
-    pub(crate) fn loading_ended(&mut self) {
-        self.loading = None;
+    /// Nothing of a language can run.
+    fn do_without(&mut self, runtime: Runtime, why: String) {
+        self.loads.end(runtime);
+        self.reports.remove(&runtime);
+        self.served.remove(&runtime);
+        self.engine.remove_pool(runtime);
+        self.absent.insert(runtime, why);
     }
 
-    /// Lets a worker take over that has imported the project. Must not be given up half-way: the worker would serve under the routes of
-    /// the one before.
-    pub(crate) async fn accept(&mut self, loaded: Loaded<EngineHost>) {
-        let Some(progress) = &mut self.loading else { return };
-        let assembled = assemble(&progress.discovery, &loaded.report);
-        let trouble = loaded.report.failed.iter().filter(|(_, failure)| failure.is_trouble());
-        self.troubled = trouble.map(|(source, _)| source.clone()).collect();
-        let modules = loaded.report.imported.iter().map(|(source, imported)| (source.clone(), imported.module.clone()));
-        for (source, module) in modules.collect::<Vec<_>>() {
-            // A module of an older generation was kept: so is its generation.
-            let known = self.last_good.get(&source).filter(|(known, _)| *known == module);
-            if known.is_none() {
-                self.last_good.insert(source, (module, Arc::clone(&progress.generation)));
+    /// Waits for a worker that has imported its language's files; `None` once there is none to come. Pending while nothing loads.
+    /// Nothing is lost if the wait is given up.
+    pub(crate) async fn loaded(&mut self) -> (Runtime, Option<Ready>) {
+        self.loads.next().await
+    }
+
+    /// No further worker of a language is to come. Answers whether none came at all, so that nothing of it runs.
+    pub(crate) fn loading_ended(&mut self, runtime: Runtime) -> bool {
+        let none = !self.loads.end(runtime) && !self.reports.contains_key(&runtime);
+        if none {
+            self.do_without(runtime, format!("no {runtime} worker could be started, see above"));
+        }
+        none
+    }
+
+    /// Lets workers take over that have imported their language's files. Must not be given up half-way: they would serve under the
+    /// routes of those before.
+    pub(crate) async fn accept(&mut self, workers: Vec<(Runtime, Ready)>) {
+        for (runtime, Ready { loaded, .. }) in &workers {
+            self.modules.imported(*runtime, &loaded.report);
+            self.reports.insert(*runtime, loaded.report.clone());
+        }
+        let Some(assembled) = self.assemble() else { return };
+        let settings = self.settings_of(&assembled);
+        for (runtime, Ready { loaded, plan }) in workers {
+            let Some(pool) = self.engine.pool(runtime) else { continue };
+            let wishes = pool_settings(&settings, runtime);
+            self.served.insert(runtime, wishes);
+            pool.serve(loaded, &plan, wishes);
+        }
+        self.apply(assembled).await;
+        self.serve_app(&settings).await;
+        self.keep_wishes(&settings);
+    }
+
+    /// What the config says of a language's workers may have changed, though its files did not.
+    fn keep_wishes(&mut self, settings: &ProjectConfig) {
+        let Some(current) = self.modules.current().cloned() else { return };
+        let differs = |(runtime, wishes): (&Runtime, &PoolSettings)| {
+            let stale = *wishes != pool_settings(settings, *runtime) && !self.loads.has(*runtime);
+            stale.then_some(*runtime)
+        };
+        for runtime in self.served.iter().filter_map(differs).collect::<Vec<_>>() {
+            self.load(runtime, &current);
+        }
+    }
+
+    async fn serve_app(&mut self, settings: &ProjectConfig) {
+        let config = self.config_file().filter(|_| settings.app);
+        let report = self.reports.get(&Runtime::Node);
+        let module = config.and_then(|source| Some(report?.imported.get(&source)?.module.clone()));
+        let program = module.is_some().then(|| self.runtimes.app_program());
+        match program.transpose() {
+            Ok(program) => self.app.serve(module.zip(program), !self.update.again).await,
+            Err(error) => self.console.error(&format!("app: the hook of motia.config does not run: {error:#}")),
+        }
+    }
+
+    /// The project's config, unless nobody can read it.
+    fn config_file(&self) -> Option<SourcePath> {
+        let current = self.modules.current()?;
+        let config = current.discovery.files.iter().find(|file| file.kind == FileKind::Config)?;
+        (!self.is_config_ignored(current)).then(|| config.path.clone())
+    }
+
+    /// A project without files for Node needs no Node; its config is then left alone.
+    fn is_config_ignored(&self, current: &Current) -> bool {
+        let config_alone = current.files_of(Runtime::Node).all(|file| file.kind == FileKind::Config);
+        config_alone && self.absent.contains_key(&Runtime::Node)
+    }
+
+    /// Everything that was imported, put together.
+    fn assemble(&mut self) -> Option<Assembled> {
+        let current = Arc::clone(self.modules.current()?);
+        let mut discovery = current.discovery.clone();
+        if self.is_config_ignored(&current) {
+            discovery.files.retain(|file| file.kind != FileKind::Config);
+            self.warn_once(
+                "motia.config is not read, since node was not found: the defaults hold for what it says".into(),
+            );
+        }
+        let mut all = LoadReport::default();
+        for report in self.reports.values() {
+            all.imported.extend(report.imported.iter().map(|(source, imported)| (source.clone(), imported.clone())));
+            all.failed.extend(report.failed.iter().cloned());
+        }
+        let mut assembled = assemble(&discovery, &all);
+        for (runtime, why) in &self.absent {
+            let files: Vec<_> = discovery.files.iter().filter(|file| file.language.runtime() == *runtime).collect();
+            if let Some((first, more)) = files.split_first() {
+                let names = match more.len() {
+                    0 => format!("{} does not run", first.path),
+                    more => format!("{} and {more} more {runtime} files do not run", first.path),
+                };
+                let error = format!("{names}: {why}");
+                if self.warned.insert(error.clone()) {
+                    assembled.errors.push(error);
+                }
             }
         }
-        let config = progress.discovery.files.iter().find(|file| file.kind == FileKind::Config);
-        let config = config.and_then(|file| Some(loaded.report.imported.get(&file.path)?.module.clone()));
-        let plan = progress.plan.clone();
-        // A slow file comes later, with a worker of its own: what was said is not said again.
-        let again = Update { changed: progress.update.changed.clone(), broken: Vec::new(), ..progress.update };
-        let update = std::mem::replace(&mut progress.update, again);
-        let settings = self.settings_of(&assembled);
-        if let Some(pool) = self.pool() {
-            pool.serve(loaded, &plan, pool_settings(&settings));
-        }
-        let (module, first) = (config.filter(|_| settings.app), update.first);
-        self.take_over(assembled, update).await;
-        self.app.serve(module, first).await;
+        Some(assembled)
     }
 
     /// What holds: what the config says, or said last.
@@ -276,22 +351,28 @@ impl Project {
         settings
     }
 
-    /// Whether the project has a config that does not hold, given what a worker has imported.
-    pub(crate) fn config_trouble(&self, report: &LoadReport) -> Option<ConfigTrouble> {
-        let source = &self.files.iter().find(|file| file.kind == FileKind::Config)?.path;
-        let why = match report.imported.get(source) {
+    /// Whether the project has a config that does not hold, given what workers have imported.
+    pub(crate) fn config_trouble(&self, workers: &[(Runtime, Ready)]) -> Option<ConfigTrouble> {
+        let source = self.config_file()?;
+        let node = workers.iter().find(|(runtime, _)| *runtime == Runtime::Node);
+        let report = node.map(|(_, ready)| &ready.loaded.report);
+        let why = match report.and_then(|report| report.imported.get(&source)) {
             Some(imported) => problem_of_settings(&imported.config)?,
-            None => match report.failed.iter().rev().find(|(failed, _)| failed == source) {
+            None => match report.and_then(|report| report.failed.iter().rev().find(|(failed, _)| *failed == source)) {
                 Some((_, failure)) if failure.is_under_way() => return Some(ConfigTrouble::UnderWay),
                 Some((_, failure)) => failure.to_string(),
                 None => {
-                    let failed = &self.generations.back()?.failed;
-                    let (_, diagnostic) = failed.iter().find(|(failed, _)| failed == source)?;
-                    format!("it does not compile\n{}", diagnostic.render(self.console.color()))
+                    let failed = &self.modules.current()?.generation.failed;
+                    match failed.iter().find(|(failed, _)| *failed == source) {
+                        Some((_, diagnostic)) => {
+                            format!("it does not compile\n{}", diagnostic.render(self.console.color()))
+                        }
+                        None => self.absent.get(&Runtime::Node)?.clone(),
+                    }
                 }
             },
         };
-        Some(ConfigTrouble::Broken(source.clone(), why))
+        Some(ConfigTrouble::Broken(source, why))
     }
 
     /// Ends the process of the `app` hook, once what it holds is answered.
@@ -299,33 +380,47 @@ impl Project {
         self.app.stop().await;
     }
 
-    /// The files whose change matters.
-    pub(crate) fn inputs(&self) -> &BTreeSet<PathBuf> {
-        static NONE: BTreeSet<PathBuf> = BTreeSet::new();
-        self.generations.back().map_or(&NONE, |generation| &generation.inputs)
+    /// Whether a changed file can make a difference: handlers write files too, and those must not set off a reload.
+    pub(crate) fn matters(&self, path: &Path) -> bool {
+        let Some(current) = self.modules.current() else { return true };
+        let inputs = &current.generation.inputs;
+        let interpreted = [Runtime::Python, Runtime::Ruby].into_iter().any(|runtime| {
+            let name = path.strip_prefix(&self.root).ok().and_then(Path::to_str);
+            name.is_some_and(|name| is_source_of(runtime, name)) && current.files_of(runtime).next().is_some()
+        });
+        interpreted || crate::changes::matters(&self.root, inputs, path) || current.generation.may_load(path)
     }
 
-    /// Whether a file that is no input yet would be one if it were there.
-    pub(crate) fn may_load(&self, path: &Path) -> bool {
-        self.generations.back().is_some_and(|generation| generation.may_load(path))
+    /// The files whose change matters, wherever they are.
+    pub(crate) fn inputs(&self) -> &BTreeSet<PathBuf> {
+        self.modules.inputs()
     }
 
     /// Whether something does not compile.
     pub(crate) fn has_failures(&self) -> bool {
-        self.generations.back().is_some_and(|generation| !generation.failed.is_empty())
+        self.modules.current().is_some_and(|current| !current.generation.failed.is_empty())
     }
 
-    /// Whether a worker is importing the project.
-    pub(crate) fn is_loading(&self) -> bool {
-        self.loading.is_some()
+    /// Whether a language that is being loaded has no worker yet.
+    pub(crate) fn awaits_workers(&self) -> bool {
+        self.loads.awaited()
     }
 
-    /// The environment of workers changed: the spare one is of no use any more.
-    pub(crate) fn set_environment(&mut self, environment: Vec<(OsString, OsString)>) {
-        self.app.set_environment(environment.clone());
-        if let Some(pool) = self.pool() {
-            pool.set_environment(environment);
-        }
+    /// The worker that came is not the one to wait for.
+    pub(crate) fn await_another(&mut self, runtime: Runtime) {
+        self.loads.await_another(runtime);
+    }
+
+    /// Why nothing at all can run, if there is something to run.
+    pub(crate) fn hopeless(&self) -> Option<String> {
+        let nothing = self.reports.is_empty() && !self.loads.any();
+        let mut reasons = self.absent.values();
+        nothing.then(|| reasons.next().cloned()).flatten()
+    }
+
+    /// The environment of workers changed: the spare ones are of no use any more.
+    pub(crate) fn set_variables(&mut self, variables: Variables) {
+        self.runtimes.set_variables(variables);
     }
 
     fn warn_once(&mut self, warning: String) {
@@ -335,52 +430,12 @@ impl Project {
         }
     }
 
-    fn pool(&self) -> Option<Pool<EngineHost>> {
-        self.engine.pool(Runtime::Node)
+    /// What runs is what was imported, with nothing new: files are gone, or nobody can run them.
+    pub(crate) async fn take_over(&mut self) {
+        self.accept(Vec::new()).await;
     }
 
-    /// What does not compile, for people.
-    fn compile_errors(&self, generation: &Generation) -> Vec<String> {
-        let describe = |(source, diagnostic): &(SourcePath, Diagnostic)| {
-            let kept = if self.last_good.contains_key(source) { "; its last good version goes on" } else { "" };
-            format!("{source} does not compile{kept}\n{}", diagnostic.render(self.console.color()))
-        };
-        generation.failed.iter().map(describe).collect()
-    }
-
-    fn plan(&self, discovery: &Discovery, generation: &Generation) -> Plan {
-        let files = discovery.files.iter().filter_map(|file| {
-            let last_good = self.last_good.get(&file.path).map(|(module, _)| module.clone());
-            let module = generation.modules.get(&file.path).cloned().or_else(|| last_good.clone())?;
-            let kind = match file.kind {
-                FileKind::Step => LoadKind::Step,
-                FileKind::Stream => LoadKind::Stream,
-                FileKind::Config => LoadKind::Config,
-            };
-            let troubled = self.troubled.contains(&file.path);
-            Some(PlannedFile { source: file.path.clone(), kind, module, last_good, troubled })
-        });
-        Plan { root: self.root.clone(), files: files.collect() }
-    }
-
-    fn keep(&mut self, generation: Arc<Generation>) {
-        self.generations.push_back(generation);
-        if self.generations.len() > KEPT_GENERATIONS {
-            self.generations.pop_front();
-        }
-        let in_use: Vec<_> =
-            self.generations.iter().chain(self.last_good.values().map(|(_, generation)| generation)).collect();
-        let in_use: Vec<_> = in_use.into_iter().map(|generation| generation.hash.clone()).collect();
-        if let Some(compiler) = &self.compiler {
-            // Disk space is all that is lost; the next reload tries again.
-            if let Err(error) = compiler.prune(&in_use) {
-                self.console.warning(&error.to_string());
-            }
-        }
-    }
-
-    async fn take_over(&mut self, assembled: Assembled, update: Update) {
-        let Update { began, changed, broken, first } = update;
+    async fn apply(&mut self, assembled: Assembled) {
         let settings = self.settings_of(&assembled);
         let Assembled { settings: read, project, routes, lines, errors, warnings } = assembled;
         self.store.set_durability(settings.durability);
@@ -388,28 +443,31 @@ impl Project {
         let missing = missing_folders(&settings, &self.root);
         self.engine.set_settings(settings.clone());
         if let Err(error) = self.engine.apply(project).await {
+            let changed = self.update.changed.clone();
             self.fall_behind(Behind { changed, force: true }, &format!("{error}; what ran before goes on"));
             return;
         }
         self.retry_pause = None;
         self.edge.set_site(routes, &settings, &self.root);
         self.say_lines(lines);
+        let broken = std::mem::take(&mut self.update.broken);
         for error in broken.iter().chain(&errors) {
             self.console.error(error);
         }
+        let again = self.update.again;
         if read.is_none() {
-            self.console.error(if first {
-                "the project's config does not hold, see above: UNTIL IT DOES, THE DEFAULTS HOLD, for validation and cors too"
-            } else {
+            self.console.error(if again {
                 "the project's config does not hold, see above: until it does, what it said last holds"
+            } else {
+                "the project's config does not hold, see above: UNTIL IT DOES, THE DEFAULTS HOLD, for validation and cors too"
             });
         }
         for warning in warnings.into_iter().chain(missing) {
             self.warn_once(warning);
         }
-        if !first {
-            let took = self.clock.elapsed().saturating_sub(began).as_millis();
-            self.console.info("RELOADED", &format!("{} in {took} ms", summary(&changed)));
+        if again && !self.loads.awaited() {
+            let took = self.clock.elapsed().saturating_sub(self.update.began).as_millis();
+            self.console.info("RELOADED", &format!("{} in {took} ms", summary(&self.update.changed)));
         }
     }
 
@@ -430,11 +488,21 @@ impl Project {
     }
 }
 
-/// What a project's knobs mean for its workers.
-fn pool_settings(settings: &ProjectConfig) -> PoolSettings {
+/// Whether a file, by its name below the root, may be part of what an interpreter runs. Compiled languages know their inputs.
+fn is_source_of(runtime: Runtime, name: &str) -> bool {
+    let extension = Path::new(name).extension();
+    match runtime {
+        Runtime::Node => false,
+        Runtime::Python => extension.is_some_and(|extension| extension == "py"),
+        Runtime::Ruby => extension.is_some_and(|extension| extension == "rb"),
+    }
+}
+
+/// What a project's knobs mean for the workers of a language.
+fn pool_settings(settings: &ProjectConfig, runtime: Runtime) -> PoolSettings {
     let isolated = settings.isolation == Isolation::Process;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let workers = match settings.workers.node {
+    let workers = match settings.workers.of(runtime) {
         WorkerCount::Exactly(count) => count.into(),
         WorkerCount::Auto => cores,
     };

@@ -1,7 +1,6 @@
 //! `motia dev` and `motia start`: everything put together, and taken apart again in order.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -9,29 +8,29 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use motia_compile::{Changes, Compiler, SdkModules};
+use motia_compile::{Changes, Compiler, SdkModules, Snapshots};
 use motia_core::ids::Runtime;
 use motia_core::project::{Durability, ProjectConfig};
 use motia_core::record::Level;
 use motia_core::{Clock, SystemClock};
 use motia_engine::terminal::{Format, Mask, Terminal};
-use motia_engine::{Backends, Engine, EngineHost, Telemetry};
+use motia_engine::{Backends, Engine, Telemetry};
 use motia_server::{Edge, Mode, Server};
 use motia_store::Store;
-use motia_worker::pool::{PoolConfig, node_program};
 use motia_worker::process::Spawner;
-use motia_worker::{LoadReport, Loaded, Pool};
 use tokio_util::sync::CancellationToken;
 
 use crate::app_hook::{self, AppHook};
-use crate::assemble::read_settings;
-use crate::changes::{Watched, is_lock_file, matters};
+use crate::changes::{Watched, is_lock_file};
 use crate::cli::{Address, Serve};
 use crate::console::Console;
 use crate::descriptors::Descriptors;
-use crate::project::{ConfigTrouble, Parts, Project};
+use crate::project::{ConfigTrouble, Parts, Project, Ready};
+use crate::runtimes::{self, Runtimes};
+use crate::sdk::Sdk;
 use crate::signals::Signals;
-use crate::{dotenv, install, node, sdk};
+use crate::variables::Variables;
+use crate::{dotenv, install};
 
 /// Runs until a signal. `inspect`: where a debugger may attach. Errors are what keeps the project from starting at all.
 pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Result<()> {
@@ -39,15 +38,15 @@ pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Res
     let root = env::current_dir().context("the current folder cannot be used")?;
     let motia_dir = options.motia_dir.as_ref().map_or_else(|| root.join(".motia"), |folder| root.join(folder));
     let file_variables = dotenv::load(&root).context("cannot read .env")?;
-    let environment = Environment::new(&file_variables, options.debug);
-    let address = options.address(mode == Mode::Dev, |name| environment.get(name)).map_err(anyhow::Error::msg)?;
+    let variables = variables(&file_variables, options.debug);
+    let address = options.address(mode == Mode::Dev, |name| variables.text(name)).map_err(anyhow::Error::msg)?;
 
     let mask = Mask::default();
     hide(&mask, &file_variables);
     let level = if options.debug {
         Some(Level::Debug)
     } else {
-        environment.get("LOG_LEVEL").and_then(|level| level.parse().ok())
+        variables.text("LOG_LEVEL").and_then(|level| level.parse().ok())
     };
     let telemetry = start_telemetry(&options, mode, level.unwrap_or(Level::Info), &clock, &mask)?;
     let console = Console::new(format(mode), telemetry.clone(), mask.clone());
@@ -61,7 +60,7 @@ pub(crate) async fn run(options: Serve, mode: Mode, inspect: Option<u16>) -> Res
         inspect,
         root,
         motia_dir,
-        environment,
+        variables,
         address,
         clock,
         telemetry: telemetry.clone(),
@@ -84,7 +83,7 @@ struct Instance {
     inspect: Option<u16>,
     root: PathBuf,
     motia_dir: PathBuf,
-    environment: Environment,
+    variables: Variables,
     address: Address,
     clock: Arc<dyn Clock>,
     telemetry: Telemetry,
@@ -103,7 +102,7 @@ impl Instance {
             self.console.warning(&format!("{file} is back as it was before a `motia install` that was cut off"));
         }
         let store = self.open_store()?;
-        let sdk = sdk::write_node(&self.motia_dir)?;
+        let sdk = Sdk::write(&self.motia_dir)?;
         if let Some(problem) = install::place_packages(&self.root) {
             // A container's folder may be read-only: nothing that runs needs them.
             self.telemetry.log(Level::Debug, problem);
@@ -113,22 +112,30 @@ impl Instance {
         }
         let engine = self.engine(&store);
         let spawner = self.spawner()?;
-        engine.add_pool(Runtime::Node, self.pool(&engine, &sdk, spawner.clone())?);
         let edge = Edge::new(engine.clone(), self.mode);
         let compiler = Compiler::new(motia_compile::Config {
             root: self.root.clone(),
             motia_dir: self.motia_dir.clone(),
             sdk: sdk_modules(&sdk),
         });
+        let runtimes = Runtimes::new(runtimes::Config {
+            root: self.root.clone(),
+            sdk,
+            variables: self.variables.clone(),
+            spawner: spawner.clone(),
+            engine: engine.clone(),
+            inspect: self.inspect,
+        });
         let parts = Parts {
-            app: self.app_hook(&edge, &sdk, spawner)?,
+            app: self.app_hook(&edge, spawner)?,
+            runtimes,
             engine: engine.clone(),
             edge: edge.clone(),
             store: store.clone(),
             console: self.console.clone(),
             debugged: self.inspect.is_some(),
         };
-        let mut project = Project::new(self.root.clone(), compiler, parts);
+        let mut project = Project::new(self.root.clone(), compiler, Snapshots::new(&self.motia_dir), parts);
         let mut signals = Signals::new()?;
         // Before the first look at the files, so that no change falls between.
         let mut watched = match self.mode {
@@ -140,13 +147,10 @@ impl Instance {
         project.update(Vec::new(), true).await?;
         let mut serving = None;
         let shutdown = CancellationToken::new();
-        let ready = self.first_worker(&mut project, &mut signals).await?;
+        let ready = self.first_workers(&mut project, &mut signals).await?;
         let mut fatal = None;
         if let Some(loaded) = ready {
-            match loaded {
-                Some(loaded) => project.accept(loaded).await,
-                None => anyhow::ensure!(!project.is_loading(), "no worker could import the project: see above"),
-            }
+            project.accept(loaded).await;
             let server = self.bind(edge).await?;
             self.announce(&engine, server.port, began);
             serving = Some(engine.tasks().spawn(server.run(shutdown.clone())));
@@ -192,25 +196,36 @@ impl Instance {
         Ok(())
     }
 
-    /// Waits for a worker that has imported the project: `None` if a signal comes first, `Some(None)` if there is nothing to import.
-    async fn first_worker(
-        &self,
-        project: &mut Project,
-        signals: &mut Signals,
-    ) -> Result<Option<Option<Loaded<EngineHost>>>> {
+    /// Waits for a worker of each language that has imported its files; `None` if a signal comes first.
+    async fn first_workers(&self, project: &mut Project, signals: &mut Signals) -> Result<Option<Workers>> {
+        let mut ready = Workers::new();
         loop {
-            let ready = if project.is_loading() { signals.race(project.loaded()).await } else { Some(None) };
-            let nothing = LoadReport::default();
-            let Some(loaded) = &ready else { return Ok(None) };
-            let report = loaded.as_ref().map_or(&nothing, |loaded| &loaded.report);
-            match project.config_trouble(report).filter(|_| self.mode == Mode::Start) {
+            while project.awaits_workers() {
+                match signals.race(project.loaded()).await {
+                    Some((runtime, Some(loaded))) => {
+                        ready.retain(|(before, _)| *before != runtime);
+                        ready.push((runtime, loaded));
+                    }
+                    Some((runtime, None)) => drop(project.loading_ended(runtime)),
+                    None => return Ok(None),
+                }
+            }
+            if ready.is_empty()
+                && let Some(why) = project.hopeless()
+            {
+                anyhow::bail!("nothing of this project can run: {why}");
+            }
+            match project.config_trouble(&ready).filter(|_| self.mode == Mode::Start) {
                 // Requests that come before it is there would find a project with other rules.
-                Some(ConfigTrouble::UnderWay) => self.console.info("INFO", "the project's config takes long to import"),
+                Some(ConfigTrouble::UnderWay) => {
+                    self.console.info("INFO", "the project's config takes long to import");
+                    project.await_another(Runtime::Node);
+                }
                 Some(ConfigTrouble::Broken(source, why)) => anyhow::bail!(
                     "{source} cannot be used, and without it the project does not start: what it restricts (validation, cors, \
                      limits) would not hold. {why}"
                 ),
-                None => return Ok(ready),
+                None => return Ok(Some(ready)),
             }
         }
     }
@@ -239,12 +254,16 @@ impl Instance {
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => Event::Retry,
                 () = signals.stop() => return None,
                 reason = store.failed() => return Some(reason),
-                loaded = project.loaded() => Event::Loaded(loaded),
+                (runtime, loaded) = project.loaded() => Event::Loaded(runtime, loaded),
                 changed = changed => Event::Changed(changed),
             };
             match event {
-                Event::Loaded(Some(loaded)) => project.accept(loaded).await,
-                Event::Loaded(None) => project.loading_ended(),
+                Event::Loaded(runtime, Some(loaded)) => project.accept(vec![(runtime, loaded)]).await,
+                Event::Loaded(runtime, None) => {
+                    if project.loading_ended(runtime) {
+                        project.take_over().await;
+                    }
+                }
                 Event::Changed(changes) => self.reload(project, changes).await,
                 Event::Retry => project.reload(Vec::new(), false).await,
             }
@@ -255,13 +274,11 @@ impl Instance {
         for error in &changes.errors {
             self.console.warning(error);
         }
-        let (root, inputs) = (&self.root, project.inputs());
+        let root = &self.root;
         // While something does not compile, a package that was installed may be the one that is missing. (A project file that is missing
         // is an input.)
         let installed = |path: &Path| project.has_failures() && is_lock_file(path);
-        let counts = |path: &Path| {
-            changes.everything || matters(root, inputs, path) || project.may_load(path) || installed(path)
-        };
+        let counts = |path: &Path| changes.everything || project.matters(path) || installed(path);
         let changed: Vec<_> = changes.paths.iter().filter(|path| counts(path)).collect();
         if changed.is_empty() && !changes.everything {
             return;
@@ -269,9 +286,9 @@ impl Instance {
         let environment_changed = changes.everything || changed.iter().any(|path| **path == root.join(".env"));
         if environment_changed {
             match dotenv::load(root) {
-                Ok(variables) => {
-                    hide(&self.mask, &variables);
-                    project.set_environment(Environment::new(&variables, self.options.debug).all());
+                Ok(file) => {
+                    hide(&self.mask, &file);
+                    project.set_variables(variables(&file, self.options.debug));
                 }
                 Err(error) => self.console.error(&format!(".env cannot be read, its last values hold: {error}")),
             }
@@ -312,27 +329,8 @@ impl Instance {
         Ok(Spawner::start(binary, self.descriptors.inherited)?)
     }
 
-    fn pool(&self, engine: &Engine, sdk: &Path, spawner: Spawner) -> Result<Pool<EngineHost>> {
-        let program = node_program(node::find()?, sdk, self.root.clone(), self.environment.all());
-        let telemetry = self.telemetry.clone();
-        let config = PoolConfig {
-            runtime: Runtime::Node,
-            program,
-            check: Arc::new(node::too_old),
-            import_timeout: Arc::new(|config| {
-                read_settings(config.unwrap_or(b"{}")).unwrap_or_default().timeouts.import
-            }),
-            report: Arc::new(move |level, text| telemetry.log(level, text)),
-            inspect: self.inspect,
-        };
-        Ok(Pool::new(config, engine.host(), spawner, engine.tasks().clone()))
-    }
-
-    fn app_hook(&self, edge: &Edge, sdk: &Path, spawner: Spawner) -> Result<AppHook> {
-        let mut program = node_program(node::find()?, sdk, self.root.clone(), self.environment.all());
-        program.arguments = vec!["--enable-source-maps".into(), sdk.join("app.mjs").into()];
+    fn app_hook(&self, edge: &Edge, spawner: Spawner) -> Result<AppHook> {
         Ok(AppHook::new(app_hook::Config {
-            program,
             spawner,
             socket: admin_socket(&self.motia_dir)?.with_extension("app"),
             edge: edge.clone(),
@@ -380,42 +378,23 @@ fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
 }
 
+/// Workers that have imported their language's files.
+type Workers = Vec<(Runtime, Ready)>;
+
 /// What a running project waits for.
 enum Event {
-    Loaded(Option<Loaded<EngineHost>>),
+    Loaded(Runtime, Option<Ready>),
     Changed(Changes),
     Retry,
 }
 
-/// The environment of workers: that of the engine, and what `.env` adds to it.
-struct Environment {
-    variables: Vec<(OsString, OsString)>,
-}
-
-impl Environment {
-    fn new(file: &[(String, String)], debug: bool) -> Self {
-        let mut variables: Vec<(OsString, OsString)> = env::vars_os().collect();
-        let own = |name: &str| env::var_os(name).is_some();
-        // What is set outside wins (dotenv); of two lines in the file the later one.
-        for (at, (name, value)) in file.iter().enumerate() {
-            let set_again = file[at + 1..].iter().any(|(later, _)| later == name);
-            if !own(name) && !set_again {
-                variables.push((name.into(), value.into()));
-            }
-        }
-        if debug && !variables.iter().any(|(name, _)| name == "LOG_LEVEL") {
-            variables.push(("LOG_LEVEL".into(), "debug".into()));
-        }
-        Self { variables }
+/// The variables of workers. `--debug` shows their debug lines too.
+fn variables(file: &[(String, String)], debug: bool) -> Variables {
+    let mut variables = Variables::with_file(file);
+    if debug {
+        variables.set_default("LOG_LEVEL", "debug");
     }
-
-    fn get(&self, name: &str) -> Option<String> {
-        self.variables.iter().find(|(found, _)| found == name).and_then(|(_, value)| value.to_str().map(str::to_owned))
-    }
-
-    fn all(&self) -> Vec<(OsString, OsString)> {
-        self.variables.clone()
-    }
+    variables
 }
 
 /// Values of the environment file that look secret are not shown from now on.
@@ -443,10 +422,10 @@ fn start_telemetry(
     Ok(Telemetry::start(Arc::clone(clock), vec![Box::new(terminal)])?)
 }
 
-fn sdk_modules(sdk: &Path) -> SdkModules {
-    let package = |name: &str| sdk.join("packages").join(name).join("index.mjs");
+fn sdk_modules(sdk: &Sdk) -> SdkModules {
+    let package = |name: &str| sdk.file("node/packages").join(name).join("index.mjs");
     SdkModules {
-        interop: sdk.join("lib/interop.mjs"),
+        interop: sdk.file("node/lib/interop.mjs"),
         motia: package("motia"),
         core: package("@motiadev/core"),
         plugin: package("@motiadev/plugin-shim"),

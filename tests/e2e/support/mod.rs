@@ -18,13 +18,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A project in a temporary folder.
 pub(crate) struct Project {
-    folder: tempfile::TempDir,
+    path: PathBuf,
+    /// Goes with the last project in it.
+    folder: Arc<tempfile::TempDir>,
 }
 
 impl Project {
     /// A project of these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
-        let project = Self { folder: tempfile::tempdir().expect("a folder") };
+        let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+        let project = Self { path: folder.path().to_owned(), folder };
         for (path, content) in files {
             project.write(path, content);
         }
@@ -38,8 +41,13 @@ impl Project {
         project
     }
 
+    /// A project in a folder of this one.
+    pub(crate) fn within(&self, folder: &str) -> Self {
+        Self { path: self.path.join(folder), folder: Arc::clone(&self.folder) }
+    }
+
     pub(crate) fn path(&self) -> &Path {
-        self.folder.path()
+        &self.path
     }
 
     pub(crate) fn write(&self, path: &str, content: &str) {
@@ -136,7 +144,7 @@ impl Project {
 /// A program that does not see how the tests themselves were started.
 fn alone(program: &str) -> Command {
     let mut command = Command::new(program);
-    command.env_remove("PORT").env_remove("HOST").env_remove("LOG_LEVEL");
+    command.env_remove("PORT").env_remove("HOST").env_remove("LOG_LEVEL").env_remove("VIRTUAL_ENV");
     command
 }
 
@@ -215,8 +223,13 @@ impl Engine {
 
     /// The workers in a state: `serving`, `silent` or `finishing`.
     pub(crate) fn worker_pids(&self, state: &str) -> Vec<i32> {
+        self.worker_pids_of("node", state)
+    }
+
+    /// The same, for another language.
+    pub(crate) fn worker_pids_of(&self, language: &str, state: &str) -> Vec<i32> {
         let health = self.get("/__motia/health").json();
-        let workers = health["workers"]["node"].as_array().cloned().expect("a list of workers");
+        let workers = health["workers"][language].as_array().cloned().expect("a list of workers");
         let in_state = workers.iter().filter(|worker| worker["state"] == state);
         in_state.map(|worker| i32::try_from(worker["pid"].as_i64().expect("a pid")).expect("a pid")).collect()
     }

@@ -6,12 +6,17 @@ use serde_json::Value;
 
 use super::or_warn;
 use crate::fields::Fields;
+use crate::ids::Runtime;
 
 /// How many workers run handlers. Each has its own copy of every module's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Workers {
     /// TypeScript and JavaScript.
     pub node: WorkerCount,
+    /// Python.
+    pub python: WorkerCount,
+    /// Ruby.
+    pub ruby: WorkerCount,
     /// A worker whose resident memory is above this is replaced, in bytes.
     pub memory: Option<u64>,
 }
@@ -36,27 +41,41 @@ pub enum Isolation {
 
 impl Default for Workers {
     fn default() -> Self {
-        Self { node: WorkerCount::Exactly(NonZeroU16::MIN), memory: None }
+        Self::all(WorkerCount::Exactly(NonZeroU16::MIN))
     }
 }
 
 impl Workers {
-    /// `workers: 4`, `workers: "auto"`, or per language: `workers: { node: 4, memory: "1gb" }`.
+    /// As many of each language.
+    fn all(count: WorkerCount) -> Self {
+        Self { node: count, python: count, ruby: count, memory: None }
+    }
+
+    /// How many serve of a language.
+    pub fn of(&self, runtime: Runtime) -> WorkerCount {
+        match runtime {
+            Runtime::Node => self.node,
+            Runtime::Python => self.python,
+            Runtime::Ruby => self.ruby,
+        }
+    }
+
+    /// `workers: 4`, `workers: "auto"`, or per language: `workers: { node: 4, python: "auto", memory: "1gb" }`.
     pub(super) fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Self {
         let default = Self::default();
         let Some(value) = fields.raw("workers") else { return default };
         if !value.is_object() {
-            return Self { node: WorkerCount::read("workers", value, warnings), ..default };
+            return Self::all(WorkerCount::read("workers", value, warnings));
         }
         let Some(mut members) = or_warn(Fields::new("workers", value).map(Some), warnings) else { return default };
-        let node = members.raw("node").map(|value| WorkerCount::read("workers.node", value, warnings));
-        // Workers of languages that do not run yet.
-        for language in ["python", "ruby"] {
-            members.raw(language);
-        }
+        let mut count = |language: Runtime| {
+            let value = members.raw(language.as_str())?;
+            Some(WorkerCount::read(&format!("workers.{language}"), value, warnings))
+        };
+        let [node, python, ruby] = Runtime::ALL.map(|language| count(language).unwrap_or_else(|| default.of(language)));
         let memory = or_warn(members.bytes("memory"), warnings);
         warnings.extend(members.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
-        Self { node: node.unwrap_or(default.node), memory }
+        Self { node, python, ruby, memory }
     }
 }
 
@@ -106,6 +125,12 @@ mod tests {
         assert_eq!(node(json!(3)), (exactly(3), vec![]));
         assert_eq!(node(json!("auto")), (WorkerCount::Auto, vec![]));
         assert_eq!(node(json!({ "node": "auto" })), (WorkerCount::Auto, vec![]));
+        let parsed =
+            ProjectConfig::parse(&json!({ "workers": { "python": 2, "ruby": "auto" } })).expect("object").value;
+        let counts = Runtime::ALL.map(|language| parsed.workers.of(language));
+        assert_eq!(counts, [exactly(1), exactly(2), WorkerCount::Auto]);
+        let parsed = ProjectConfig::parse(&json!({ "workers": 2 })).expect("object").value;
+        assert_eq!(Runtime::ALL.map(|language| parsed.workers.of(language)), [exactly(2); 3]);
         assert_eq!(
             node(json!({ "node": 0, "go": 1 })),
             (

@@ -23,6 +23,7 @@ impl<H: Host> PoolInner<H> {
     async fn launch(self: Arc<Self>) -> io::Result<Worker<H>> {
         let (host, runtime) = (Arc::clone(&self.host), self.config.runtime);
         let program = self.program.lock().clone();
+        let name = program.program.display().to_string();
         let output = move |stderr, line| host.output(runtime, stderr, line);
         let (process, stream) = self.spawner.spawn(program, &self.tasks, output).await?;
         let (connection, loading) = Connection::start(stream, runtime, Arc::clone(&self.host), self.tasks.clone());
@@ -38,8 +39,7 @@ impl<H: Host> PoolInner<H> {
             Err(_) => format!("it did not greet within {} s", HELLO.as_secs()),
         };
         worker.kill("it did not start");
-        let program = self.config.program.program.display();
-        Err(io::Error::other(format!("a {runtime} worker ({program}) did not start: {problem}")))
+        Err(io::Error::other(format!("a {runtime} worker ({name}) did not start: {problem}")))
     }
 
     pub(super) fn start_standby(self: &Arc<Self>) {

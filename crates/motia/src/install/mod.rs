@@ -2,7 +2,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | `manifest` | package.json |
+//! | `node` | package.json, and our packages beside its own |
+//! | `python` | requirements.txt, into the project's environment |
+//! | `ruby` | the Gemfile |
+//! | `manifest` | what a package.json says |
 //! | `manager` | npm, pnpm, yarn, bun |
 //! | `swap` | a package.json that is another one while a manager runs |
 //! | `bin` | `node_modules/.bin/motia` |
@@ -10,6 +13,9 @@
 mod bin;
 mod manager;
 mod manifest;
+mod node;
+mod python;
+mod ruby;
 mod swap;
 
 use std::env;
@@ -23,85 +29,39 @@ use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Install;
-use crate::packages::{self, Placed};
-use manager::Choice;
+use crate::packages;
+use crate::variables::Variables;
 use manifest::Manifest;
-use swap::Swap;
 
-/// Set for the package manager: a postinstall script that calls `motia install` has nothing to do then.
+/// Set for package managers: a postinstall script that calls `motia install` has nothing to do then.
 const RUNNING: &str = "MOTIA_INSTALLING";
 
-/// Installs in the current folder. The exit code is the package manager's.
+/// Installs in the current folder. The exit code is that of the package manager that failed.
 pub(crate) async fn run(options: Install) -> Result<ExitCode> {
     if env::var_os(RUNNING).is_some() {
         return Ok(ExitCode::SUCCESS);
     }
     let root = env::current_dir().context("the current folder cannot be used")?;
-    let binary = env::current_exe().context("the motia binary cannot find itself")?;
     manager::check_writable(&root)?;
     for file in recover(&root)? {
         say(&format!("{file} is back: an install before this one was cut off"));
     }
     let manifest = Manifest::read(&root)?;
+    let takes_node = takes_packages(&root, manifest.as_ref());
+    let variables = Variables::of_project(&root).context("cannot read .env")?;
     anyhow::ensure!(
-        takes_packages(&root, manifest.as_ref()),
-        "there is no package.json in {}, so there is nothing to install: run this in the folder of the project, or make one with `npm init -y`",
+        takes_node || python::is_wanted(&root) || ruby::is_wanted(&root),
+        "there is no package.json, requirements.txt or Gemfile in {}, so there is nothing to install: run this in the folder of the project",
         root.display()
     );
-    let lifecycle = manager::running_lifecycle(|name| env::var(name).ok());
-    if let Some(manifest) = manifest.as_ref().filter(|_| !lifecycle) {
-        let status = install(&root, &binary, manifest).await?;
-        if status != 0 {
-            return Ok(ExitCode::from(status));
-        }
+    let mut code = if takes_node { node::install(&root, manifest, options.verbose).await? } else { 0 };
+    if code == 0 {
+        code = python::install(&root, &variables).await?;
     }
-    let wanted = manifest.map(|manifest| manifest.left_out()).unwrap_or_default();
-    let placed = packages::place(&root, &wanted)?;
-    bin::link(&root, &binary).context("cannot write node_modules/.bin/motia")?;
-    match placed {
-        Placed::OwnCopy(own) => say(&format!(
-            "{} is installed and stays; steps run with the motia of this binary all the same",
-            own.display()
-        )),
-        Placed::There { written } if written > 0 || options.verbose => {
-            say("motia and @motiadev/* are in node_modules, for editors and tsc")
-        }
-        Placed::There { .. } => {}
+    if code == 0 {
+        code = ruby::install(&root, &variables).await?;
     }
-    if !lifecycle {
-        say("npm scripts run this motia (node_modules/.bin/motia)");
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Lets the package manager install what is not ours.
-async fn install(root: &Path, binary: &Path, manifest: &Manifest) -> Result<u8> {
-    let left_out = manifest.left_out();
-    if manifest.others() == 0 && !root.join("node_modules").exists() {
-        say("package.json names no packages of its own");
-        return Ok(0);
-    }
-    let choice = Choice::of(root, manifest.package_manager());
-    let mut command = choice.command(root, binary).await?;
-    command.env(RUNNING, "1");
-    let without = if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(", ")) };
-    say(&format!("installing with {}{without}", choice.manager.name()));
-    // From here to the end of the swap no signal may end us.
-    let mut signals = Forwarded::new()?;
-    let swap = Swap::begin(root, &manifest.filtered(), &choice.locks)?;
-    let outcome = match command.spawn() {
-        Ok(child) => signals.wait(child).await,
-        Err(error) => Err(choice.cannot_run(&error)),
-    };
-    swap.end()?;
-    let code = outcome?;
-    if code != 0 {
-        say(&format!(
-            "{} ended with {code}: see above. package.json and the lock file are as they were",
-            choice.manager.name()
-        ));
-    }
-    Ok(code)
+    Ok(ExitCode::from(code))
 }
 
 /// Puts back what an install left that was cut off; the names of the files.

@@ -1,0 +1,141 @@
+"""Errors that no handler caught, and exits that nobody asked for: each is laid at the door of the step that caused it.
+Neither ends the process, but what wanted to end everything may have left anything in a bad state: the worker asks to be
+replaced, and finishes what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+from concurrent.futures import thread as pool
+from contextvars import Context
+from typing import Any, Optional
+from weakref import WeakKeyDictionary
+
+from .._runtime import current, current_call
+from ..errors import OperationError
+from .calls import Calls
+from .errors import message_of
+from .operate import Operation, awaiting
+
+
+class Blame:
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._log = calls.log
+        #: Task to call, where Python does not say in which context a task runs (before 3.12).
+        self._owners: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+        calls.blame = self
+
+    def watch(self) -> None:
+        loop = self._calls.loop
+        loop.set_task_factory(self._task)
+        loop.set_exception_handler(self._loop_failed)
+        threading.excepthook = self._thread_failed
+        sys.unraisablehook = self._unraisable
+        _mark_threads()
+
+    def exit(self, error: BaseException, call: Any) -> None:
+        """Somebody wants to end the process: fails the call if it still runs, and takes the worker out of service."""
+        what = exit_text(error)
+        failure = RuntimeError(what).with_traceback(error.__traceback__)
+        failure.__suppress_context__ = True
+        where = self._whose(call)
+        self._log.send("error", f"{what} {where}", {"error": failure}, "worker", call)
+        if call is not None and not call.over:
+            call.fail(failure)
+        self._calls.connection.retire(f"{what.split('(')[0]} was called {where}")
+
+    def stray_exit(self, error: BaseException) -> None:
+        """One that left the loop: of a task or a callback that a handler left behind."""
+        self.exit(error, _call_of(error.__traceback__))
+
+    def _whose(self, call: Any) -> str:
+        if call is not None:
+            return f"in {call.step.source}"
+        sources = self._calls.sources()
+        return f"outside of any call (in flight: {', '.join(sources)})" if sources else "outside of any call"
+
+    def _task(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        """How the loop makes tasks. Operations are no coroutines, but may be made tasks of."""
+        if isinstance(coroutine, Operation):
+            coroutine = awaiting(coroutine)
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        if sys.version_info < (3, 12):
+            call = current.get()
+            if call is not None:
+                self._owners[task] = call
+        return task
+
+    def _loop_failed(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+        """A task whose error nobody asks for, a callback that raised."""
+        error = about.get("exception")
+        future = about.get("task") or about.get("future")
+        call = self._owner(future, about.get("handle"))
+        if isinstance(error, OperationError):
+            owner = getattr(error, "_motia_call", None)
+            if owner is not None and not owner.over:
+                owner.lose(error)
+                return
+        what = about.get("message") or "an error in the loop"
+        if error is None:
+            # Such as a task that is destroyed while it waits.
+            self._log.send("warn", what, source="worker", call=call)
+            return
+        left = isinstance(future, asyncio.Future)
+        text = f"{'a task that nobody awaits failed' if left else 'a callback failed'}: {message_of(error)}"
+        self._log.send("error", text, {"error": error}, "worker", call)
+
+    def _owner(self, future: Any, handle: Any) -> Any:
+        try:
+            if handle is not None:
+                return handle._context.get(current)
+            if isinstance(future, asyncio.Task):
+                return self._owners.get(future) if sys.version_info < (3, 12) else future.get_context().get(current)
+        except Exception:
+            return None
+        return current.get()
+
+    def _thread_failed(self, about: Any) -> None:
+        call = getattr(about.thread, "_motia_call", None)
+        if isinstance(about.exc_value, (SystemExit, KeyboardInterrupt)):
+            self.exit(about.exc_value, call)
+            return
+        name = about.thread.name if about.thread is not None else "a thread"
+        error = about.exc_value if about.exc_value is not None else about.exc_type()
+        self._log.send("error", f"{name} failed: {message_of(error)}", {"error": error}, "worker", call)
+
+    def _unraisable(self, about: Any) -> None:
+        error = about.exc_value if about.exc_value is not None else about.exc_type()
+        text = about.err_msg or f"an error was ignored in {about.object!r}"
+        self._log.send("error", f"{text}: {message_of(error)}", {"error": error}, "worker", current_call())
+
+
+def exit_text(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "KeyboardInterrupt was raised"
+    code = error.code if isinstance(error, SystemExit) else None
+    return f"sys.exit({'' if code is None else repr(code)}) was called"
+
+
+def _call_of(traceback: Any) -> Optional[Any]:
+    """Whose code raised: the loop's own frame holds the handle that it ran, and that its context."""
+    while traceback is not None:
+        handle = traceback.tb_frame.f_locals.get("self")
+        context = getattr(handle, "_context", None)
+        if isinstance(context, Context):
+            return context.get(current)
+        traceback = traceback.tb_next
+    return None
+
+
+def _mark_threads() -> None:
+    """Threads have contexts of their own. One that a handler starts is told whose it is; those of a pool serve all."""
+    start = threading.Thread.start
+
+    def start_marked(self: threading.Thread) -> None:
+        if getattr(self, "_target", None) is not pool._worker:
+            self._motia_call = current_call()
+        start(self)
+
+    threading.Thread.start = start_marked

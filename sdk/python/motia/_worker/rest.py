@@ -1,0 +1,55 @@
+"""After STOP: what calls left behind (tasks, threads, timers, operations) may end, then the process does."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from concurrent.futures import thread as pool
+from typing import Any
+
+from .calls import Calls
+from .connection import Connection
+
+PAUSE = 0.02
+
+
+class Rest:
+    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Connection, calls: Calls) -> None:
+        self._loop = loop
+        self._connection = connection
+        self._calls = calls
+
+    def begin(self) -> None:
+        if self._anything_left():
+            self._loop.call_later(PAUSE, self.begin)
+            return
+        self._connection.flush()
+        for stream in (sys.__stdout__, sys.__stderr__):
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue
+        os._exit(0)
+
+    def _anything_left(self) -> bool:
+        return (
+            self._connection.asking
+            or not self._connection.idle
+            or any(not task.done() for task in asyncio.all_tasks(self._loop))
+            or any(_works(thread) for thread in threading.enumerate())
+            or self._timers()
+        )
+
+    def _timers(self) -> bool:
+        """`call_later` of user code. (Ours is not there while it runs; uvloop does not show them.)"""
+        return any(not handle.cancelled() for handle in getattr(self._loop, "_scheduled", ()))
+
+
+def _works(thread: threading.Thread) -> bool:
+    """Threads of pools never end, and wait for their next job most of the time."""
+    if thread is threading.main_thread() or thread.daemon or not thread.is_alive():
+        return False
+    frame: Any = sys._current_frames().get(thread.ident or 0)
+    return frame is None or frame.f_code is not pool._worker.__code__

@@ -1,0 +1,64 @@
+"""Says where the loop stands if it does not turn: one handler that computes, or waits for a socket, stops all others."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from typing import Any, Callable
+
+from .errors import is_ours
+
+#: How often the loop is asked.
+PAUSE = 0.5
+#: So many questions in a row without an answer are said. (Not seconds: a machine that was asleep has not been blocked.)
+PATIENCE = 4
+
+_STDLIB = os.path.dirname(os.__file__) + os.sep
+
+
+class Watchdog:
+    def __init__(self, loop: asyncio.AbstractEventLoop, say: Callable[[str, str], None]) -> None:
+        self._loop = loop
+        self._say = say
+        self._thread = threading.get_ident()
+        self._unanswered = 0
+        #: While a debugger may hold everything.
+        self.paused = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._watch, name="motia-watchdog", daemon=True).start()
+
+    def _watch(self) -> None:
+        while True:
+            if self._unanswered == 0:
+                self._loop.call_soon_threadsafe(self._answer)
+            self._unanswered += 1
+            time.sleep(PAUSE)
+            if self._unanswered == PATIENCE and not self.paused:
+                seconds = PAUSE * PATIENCE
+                self._say(
+                    "error",
+                    f"the event loop has not turned for {seconds:g} s, so that nothing else runs here: "
+                    f"{self._place()}. Await what waits, or make the handler a plain def, which runs in a thread.",
+                )
+
+    def _answer(self) -> None:
+        self._unanswered = 0
+
+    def _place(self) -> str:
+        """The innermost line of user code, or of a package, on the loop's thread."""
+        frame: Any = sys._current_frames().get(self._thread)
+        place, in_package = "", ""
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            if not is_ours(filename) and not filename.startswith("<"):
+                line = f"{filename}:{frame.f_lineno} in {frame.f_code.co_name}"
+                if "-packages" + os.sep not in filename and not filename.startswith(_STDLIB):
+                    place = line
+                    break
+                in_package = in_package or line
+            frame = frame.f_back
+        return place or in_package or "it is not in Python code"

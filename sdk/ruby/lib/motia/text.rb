@@ -1,0 +1,72 @@
+# Whatever users hand over, as text that may go into a frame: UTF-8, with U+FFFD in the place of what is not.
+
+module Motia
+  module Text
+    UTF_8 = Encoding::UTF_8
+    # A log line or an error shows so many characters.
+    LONGEST = 8_192
+
+    module_function
+
+    def of(value)
+      text = value.is_a?(String) ? value : value.to_s
+      case text.encoding
+      when UTF_8, Encoding::US_ASCII, Encoding::BINARY
+        text = text.dup.force_encoding(UTF_8) unless text.encoding == UTF_8
+        text.valid_encoding? ? text : text.scrub("\ufffd")
+      else
+        text.encode(UTF_8, invalid: :replace, undef: :replace, replace: "\ufffd")
+      end
+    rescue EncodingError
+      text.b.inspect
+    end
+
+    # The same text in UTF-8, or nil where that would lose something. Many libraries call text binary.
+    def exact(text)
+      case text.encoding
+      when UTF_8 then text.valid_encoding? ? text : nil
+      when Encoding::US_ASCII, Encoding::BINARY
+        copy = text.dup.force_encoding(UTF_8)
+        copy.valid_encoding? ? copy : nil
+      else text.encode(UTF_8)
+      end
+    rescue EncodingError
+      nil
+    end
+
+    def clip(text, longest = LONGEST)
+      text.length <= longest ? text : "#{text[0, longest]}… (#{text.length - longest} more characters)"
+    end
+
+    # What a value is, for sentences that say that it should be something else.
+    def name_of(value)
+      case value
+      when nil, true, false then value.inspect
+      when String then "the string #{Text.of(value)[0, 40].inspect}"
+      when Numeric then "the number #{value}"
+      when Array then "an array"
+      when Hash then "a hash"
+      else
+        name = Names.of(value.class)
+        name ? a(name) : "an object"
+      end
+    end
+
+    def a(noun)
+      noun.match?(/\A[AEIOU]/) ? "an #{noun}" : "a #{noun}"
+    end
+  end
+
+  # The classes of a step file live in a module that we made (see StepFile). Its users never heard of it.
+  module Names
+    OURS = /\AMotia::Steps::\w+::/.freeze
+
+    module_function
+
+    # nil for a class without a name.
+    def of(type)
+      name = Module.instance_method(:name).bind_call(type)
+      name&.sub(OURS, "")
+    end
+  end
+end
