@@ -7,7 +7,7 @@ EXAMPLE ?= petstore
 PORT ?= 3000
 ROUNDS ?= 2000
 
-.PHONY: help run test bench soak compat lint install check-node check-cargo sdk-deps example-deps
+.PHONY: help run test bench soak compat lint install check-node check-python check-cargo sdk-deps example-deps
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -16,8 +16,10 @@ run: check-cargo check-node example-deps ## Build motia and run an example with 
 	cargo build --release --locked -p motia
 	cd examples/$(EXAMPLE) && ../../target/release/motia dev --port $(PORT)
 
-test: check-cargo check-node sdk-deps example-deps ## Run all tests
+test: check-cargo check-node check-python sdk-deps example-deps ## Run all tests
 	cd sdk/node && npm test
+	cd sdk/python && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s tests -t .
+	@if command -v ruby >/dev/null; then cd sdk/ruby && ruby -Ilib -Itest test/all.rb; else echo "sdk/ruby: skipped, ruby is not on PATH"; fi
 	node --test compat/
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --workspace --locked; \
@@ -42,6 +44,9 @@ lint: check-cargo check-node ## Formatting, clippy, licences, the SDK's style
 	cargo fetch --locked
 	cargo deny --offline check licenses bans sources
 	npx --yes @biomejs/biome@2.6.8 check --error-on-warnings
+	@test -x target/lint/bin/ruff || (python3 -m venv target/lint && target/lint/bin/pip install --quiet ruff==0.14.6)
+	target/lint/bin/ruff check sdk/python
+	target/lint/bin/ruff format --check sdk/python
 
 install: check-cargo ## Put motia on PATH (in cargo's bin folder)
 	cargo install --locked --profile dist --path crates/motia
@@ -55,6 +60,10 @@ sdk-deps:
 
 check-cargo:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; exit 1; }
+
+# A project has it or not; its tests need one.
+check-python:
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || { echo "python3 is missing or older than 3.9: install it from https://www.python.org"; exit 1; }
 
 check-node:
 	@command -v node >/dev/null || { echo "node is missing: install Node $(NODE_OLDEST) or later from https://nodejs.org"; exit 1; }

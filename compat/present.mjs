@@ -4,9 +4,9 @@ import { join } from 'node:path'
 
 const NAMED = /[._](step|stream)\.(ts|mts|cts|js|mjs|cjs|py|rb)$/
 
-/** Paths relative to `root`: steps and streams that node runs, and those of other languages. */
+/** Paths relative to `root`: steps and streams of all languages. */
 export function filesPresent(root) {
-  const found = { steps: [], streams: [], otherLanguages: [] }
+  const found = { steps: [], streams: [] }
   for (const folder of ['steps', 'src']) if (existsSync(join(root, folder))) walk(root, folder, found)
   return found
 }
@@ -16,9 +16,14 @@ function walk(root, folder, found) {
     const path = `${folder}/${entry.name}`
     if (entry.isDirectory() && !/^(\.|node_modules$|python_modules$|__pycache__$)/.test(entry.name))
       walk(root, path, found)
-    const [, kind, extension] = entry.name.match(NAMED) ?? []
-    if (!kind || entry.isDirectory()) continue
-    if (extension === 'py' || extension === 'rb') found.otherLanguages.push(path)
-    else found[`${kind}s`].push(path)
+    const kind = entry.name.match(NAMED)?.[1]
+    if (kind && !entry.isDirectory()) found[`${kind}s`].push(path)
   }
+}
+
+const LANGUAGES = { py: 'Python', rb: 'Ruby' }
+
+/** The language of a step or stream file. */
+export function languageOf(path) {
+  return LANGUAGES[path.slice(path.lastIndexOf('.') + 1)] ?? 'Node'
 }

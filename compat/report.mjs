@@ -1,4 +1,5 @@
 // The page `docs/compatibility.md`: what a run found, in words and a table.
+import { languageOf } from './present.mjs'
 
 const KINDS = {
   A: 'runs offline as it is',
@@ -7,7 +8,7 @@ const KINDS = {
 }
 
 /** The whole page. `ending` is what people wrote about the failures. */
-export function page({ results, version, node, ending }) {
+export function page({ results, version, node, python, ending }) {
   return `# Compatibility with projects of the original
 
 Projects that were written for Motia 0.x, run with this engine: do all their steps load, and do their routes answer as
@@ -15,11 +16,13 @@ their code says? Each is taken at the commit named here, with its own dependenci
 \`@motiadev/*\`, and not a line of it is changed. What is sent and what is expected is in \`compat/projects/\`; nothing
 of the projects themselves is kept here.
 
-\`make compat\` runs all of it again and writes this page. It needs network for GitHub and npm; \`COMPAT_MIRROR\` names a
-folder of git mirrors (\`owner+name\`) where GitHub is out of reach, \`MOTIA\` another binary. \`node compat/run.mjs PART\`
-runs the projects whose name has PART in it and prints what differs.
+\`make compat\` runs all of it again and writes this page. It needs network for GitHub, npm and PyPI; \`COMPAT_MIRROR\`
+names a folder of git mirrors (\`owner+name\`) where GitHub is out of reach, \`MOTIA\` another binary. \`node compat/run.mjs
+PART\` runs the projects whose name has PART in it and prints what differs.
 
-The run below: ${version}, Node ${node}, \`motia dev\`, without keys, on a machine that reaches npm and little else.
+The run below: ${version}, Node ${node}, ${python}, \`motia dev\`, without keys, on a machine that reaches npm and PyPI and
+little else. Python packages are installed with \`motia install\`; where others than those of the project's
+requirements.txt are, the notes say so.
 A step counts as loaded if the engine lists it; an answer counts as right if its status and every member that is
 expected are there. Where a project calls a host that cannot be reached, the error answer that its code then gives is
 what is expected.
@@ -45,17 +48,29 @@ function totals(results) {
     '| kind | projects | steps and streams loaded | routes answered as their code says |',
     '|---|---|---|---|',
     ...rows,
+    ...languages(results).map(ofLanguage),
   ].join('\n')
+
+  function ofLanguage(language) {
+    const only = (kind) => (result) => kind(result).filter((path) => languageOf(path) === language).length
+    const using = results.filter((result) => only(filesIn)(result) > 0)
+    return `| of these in ${language} | ${using.length} | ${sum(using, only(loadedFiles))} of ${sum(using, only(filesIn))} | |`
+  }
+}
+
+/** The languages beside Node that the projects are written in. */
+function languages(results) {
+  const all = new Set(results.flatMap((result) => filesIn(result).map(languageOf)))
+  return [...all].filter((language) => language !== 'Node').sort()
 }
 
 function table(results) {
   const rows = results.map((result) => {
-    const { project, present } = result
-    const others = present.otherLanguages.length ? ` (and ${present.otherLanguages.length} in Python or Ruby)` : ''
+    const { project } = result
     const cells = [
       `${project.name} @${project.commit.slice(0, 8)}`,
       project.kind,
-      `${loadedOf(result)} of ${presentIn(result)}${others}`,
+      `${loadedOf(result)} of ${presentIn(result)}${otherLanguages(result)}`,
       tried(result) ? `${right(result)} of ${tried(result)}` : '–',
       project.notes ?? '',
     ]
@@ -63,6 +78,13 @@ function table(results) {
   })
   const head = ['| project | kind | steps and streams loaded | routes answered | notes |', '|---|---|---|---|---|']
   return [...head, ...rows].join('\n')
+}
+
+/** How many of the files are not for Node, those that did not load included. */
+function otherLanguages(result) {
+  const count = (language) => filesIn(result).filter((path) => languageOf(path) === language).length
+  const parts = languages([result]).map((language) => `${count(language)} in ${language}`)
+  return parts.length ? ` (${parts.join(', ')})` : ''
 }
 
 /** What the run itself saw. The reason that people found is in the project's `why`. */
@@ -89,11 +111,10 @@ function problems({ present, loaded, checks, failure }) {
 
 const oneLine = (text) => text.replace(/\s+/g, ' ').slice(0, 300)
 const sum = (results, count) => results.reduce((total, result) => total + count(result), 0)
-const presentIn = ({ present }) => present.steps.length + present.streams.length
-const loadedOf = ({ present, loaded }) =>
-  ['steps', 'streams'].reduce(
-    (total, kind) => total + present[kind].filter((file) => loaded[kind].includes(file)).length,
-    0,
-  )
+const filesIn = ({ present }) => [...present.steps, ...present.streams]
+const loadedFiles = ({ present, loaded }) =>
+  ['steps', 'streams'].flatMap((kind) => present[kind].filter((file) => loaded[kind].includes(file)))
+const presentIn = (result) => filesIn(result).length
+const loadedOf = (result) => loadedFiles(result).length
 const tried = ({ checks }) => checks.length
 const right = ({ checks }) => checks.filter(({ problem }) => !problem).length

@@ -11,9 +11,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { check } from './check.mjs'
 import { motiaBinary, start } from './engine.mjs'
-import { filesPresent } from './present.mjs'
+import { filesPresent, languageOf } from './present.mjs'
 import { page } from './report.mjs'
-import { checkOut, installPackages } from './source.mjs'
+import { checkOut, installPackages, installPythonPackages } from './source.mjs'
 
 const here = dirname(fileURLToPath(import.meta.url))
 const repository = dirname(here)
@@ -39,9 +39,14 @@ async function runProject(binary, project) {
   const result = { project, present: nothing(), loaded: nothing(), checks: [], lines: [] }
   let engine
   try {
-    const root = join(checkOut(cache, project), project.folder ?? '')
+    const copy = checkOut(cache, project)
+    const root = join(copy, project.folder ?? '')
     result.present = filesPresent(root)
+    // Those of a pnpm workspace beside it come first, as it may link to them.
+    for (const [folder, options] of Object.entries(project.beside ?? {})) installPackages(join(copy, folder), options)
     installPackages(root, project)
+    const files = [...result.present.steps, ...result.present.streams]
+    if (files.some((file) => languageOf(file) === 'Python')) installPythonPackages(binary, root, project)
     engine = await start(binary, root, project.env)
     result.lines = engine.lines
     result.loaded = await loadedFiles(engine, result.present)
@@ -54,7 +59,7 @@ async function runProject(binary, project) {
   return result
 }
 
-const nothing = () => ({ steps: [], streams: [], otherLanguages: [] })
+const nothing = () => ({ steps: [], streams: [] })
 
 /** What the engine lists. Files that are slow to import come later than the rest. */
 async function loadedFiles({ url, lines }, present) {
@@ -73,7 +78,7 @@ async function loadedFiles({ url, lines }, present) {
 function tell({ project, present, loaded, checks, failure, lines }) {
   const missing = (kind) => present[kind].filter((file) => !loaded[kind].includes(file))
   const right = checks.filter(({ problem }) => !problem).length
-  const files = (kind) => `${loaded[kind].length}/${present[kind].length} ${kind}`
+  const files = (kind) => `${present[kind].length - missing(kind).length}/${present[kind].length} ${kind}`
   console.log(`${project.name}: ${files('steps')}, ${files('streams')}, ${right}/${checks.length} answers`)
   if (failure) console.log(`  failed: ${failure}`)
   for (const file of [...missing('steps'), ...missing('streams')]) console.log(`  not loaded: ${file}`)
@@ -92,6 +97,8 @@ for (const project of descriptions().filter(isWanted)) {
 }
 if (wanted.length === 0) {
   const version = execFileSync(binary, ['--version'], { encoding: 'utf8' }).trim()
+  const python = execFileSync('python3', ['--version'], { encoding: 'utf8' }).trim()
   const ending = readFileSync(join(here, 'causes.md'), 'utf8')
-  writeFileSync(join(repository, 'docs', 'compatibility.md'), page({ results, version, node: process.version, ending }))
+  const text = page({ results, version, node: process.version, python, ending })
+  writeFileSync(join(repository, 'docs', 'compatibility.md'), text)
 }

@@ -24,12 +24,15 @@ export function checkOut(cache, { repo, commit }) {
   }
   const git = (...args) => execFileSync('git', ['-C', folder, ...args], { stdio: ['ignore', 'ignore', 'inherit'] })
   git('checkout', '--quiet', '--force', '--detach', commit)
-  git('clean', '-fdxq', '-e', 'node_modules', '-e', INSTALLED)
+  git('clean', '-fdxq', '-e', 'node_modules', '-e', PYTHON_MODULES, '-e', INSTALLED)
   return folder
 }
 
-/** Remembers beside `node_modules` what was asked for, so that a second run installs nothing. */
+/** Remembers beside `node_modules` and in `python_modules` what was asked for, so that a second run installs nothing. */
 const INSTALLED = '.compat-installed'
+
+/** Where `motia install` puts Python packages. */
+const PYTHON_MODULES = 'python_modules'
 
 /** Installs what the project's `package.json` names, apart from the original. Throws with npm's own words. */
 export function installPackages(root, { scripts = false, npm = [], add = {} }) {
@@ -49,7 +52,7 @@ export function installPackages(root, { scripts = false, npm = [], add = {} }) {
 
   const marker = join(root, INSTALLED)
   const request = `${text}\n${JSON.stringify({ scripts, npm })}\n`
-  if (existsSync(marker) && readFileSync(marker, 'utf8') === request) return
+  if (says(marker, request)) return
   // What is there already, npm does not build once more.
   rmSync(join(root, 'node_modules'), { recursive: true, force: true })
   const flags = ['--no-audit', '--no-fund', '--loglevel=error', '--omit=dev', ...(scripts ? [] : ['--ignore-scripts'])]
@@ -59,14 +62,49 @@ export function installPackages(root, { scripts = false, npm = [], add = {} }) {
   writeFileSync(marker, request)
 }
 
+/**
+ * Installs what the project's `requirements.txt` names, with `motia install` as a project's postinstall script calls it.
+ * `python` names other packages in its place, none if it is empty. Throws with the installer's own words.
+ */
+export function installPythonPackages(binary, root, { python }) {
+  const requirements = join(root, 'requirements.txt')
+  if (python) writeFileSync(requirements, python.map((name) => `${name}\n`).join(''))
+  const modules = join(root, PYTHON_MODULES)
+  if (!existsSync(requirements) || python?.length === 0) return rmSync(modules, { recursive: true, force: true })
+
+  const marker = join(modules, INSTALLED)
+  const request = `${binary}\n${readFileSync(requirements, 'utf8')}`
+  if (says(marker, request)) return
+  rmSync(modules, { recursive: true, force: true })
+  // Of npm's install scripts it leaves npm's own packages alone, which are there.
+  const env = { ...process.env, npm_lifecycle_event: 'postinstall', VIRTUAL_ENV: undefined, CONDA_PREFIX: undefined }
+  const result = spawnSync(binary, ['install'], { cwd: root, env, encoding: 'utf8', timeout: 900_000 })
+  if (result.status !== 0)
+    throw new Error(`motia install failed: ${firstLines(errorsOf(result.stderr) || String(result.error))}`)
+  writeFileSync(marker, request)
+}
+
+/** What pip and uv say at last, after all that they tried. */
+function errorsOf(text) {
+  const lines = text.trim().split('\n')
+  const errors = lines.filter((line) => /^\s*(error|×)/i.test(line))
+  return (errors.length ? errors : lines.slice(-6)).join('\n')
+}
+
+function says(file, text) {
+  return existsSync(file) && readFileSync(file, 'utf8') === text
+}
+
 function npmRun(root, args) {
   const result = spawnSync('npm', args, { cwd: root, encoding: 'utf8', timeout: 600_000 })
   if (result.status !== 0)
     throw new Error(`npm ${args[0]} failed: ${firstLines(result.stderr || String(result.error))}`)
 }
 
+/** What npm is to install: not the original, and not what only pnpm finds. */
 function without(packages = {}) {
-  return Object.fromEntries(Object.entries(packages).filter(([name]) => !REPLACED.test(name)))
+  const wanted = ([name, version]) => !REPLACED.test(name) && !/^(workspace|catalog):/.test(version)
+  return Object.fromEntries(Object.entries(packages).filter(wanted))
 }
 
 function firstLines(text) {

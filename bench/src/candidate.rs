@@ -22,9 +22,33 @@ pub(crate) const MANY_ROUTES: &str = "motia-1000";
 /// Ours, without a spare worker.
 pub(crate) const LEAN: &str = "motia-lean";
 
+/// Ours, with steps in Python.
+pub(crate) const PYTHON: &str = "motia-python";
+/// The same on the Python of the peers, which has uvloop.
+pub(crate) const PYTHON_UVLOOP: &str = "motia-python-uvloop";
+/// The same with two workers.
+pub(crate) const PYTHON_TWO: &str = "motia-python-2";
+/// What Python steps are compared with.
+pub(crate) const FASTAPI: &str = "fastapi";
+
 /// All that `--only` may name.
-pub(crate) const NAMES: [&str; 10] =
-    [MOTIA, ENFORCE, UNTRACED, OS, MANY_ROUTES, LEAN, NODE_HTTP, FASTIFY, "fastify-2", "express"];
+pub(crate) const NAMES: [&str; 15] = [
+    MOTIA,
+    ENFORCE,
+    UNTRACED,
+    OS,
+    MANY_ROUTES,
+    LEAN,
+    NODE_HTTP,
+    FASTIFY,
+    "fastify-2",
+    "express",
+    PYTHON,
+    PYTHON_UVLOOP,
+    PYTHON_TWO,
+    FASTAPI,
+    "fastapi-2",
+];
 
 /// A server to measure.
 #[derive(Clone, Debug)]
@@ -99,6 +123,43 @@ pub(crate) fn peers(bench: &Path) -> Vec<Candidate> {
         },
         peer("express", "Express + Ajv", "express"),
     ]
+}
+
+/// FastAPI on uvicorn, with one process and with two.
+pub(crate) fn python_peers(bench: &Path, python: &Path) -> Vec<Candidate> {
+    let command =
+        "-m uvicorn fastapi_app:app --host 127.0.0.1 --port {port} --no-access-log --log-level warning --workers";
+    let peer = |name, title: &str, workers| Candidate {
+        program: python.to_owned(),
+        arguments: command.split(' ').chain([workers]).map(str::to_owned).collect(),
+        ..Candidate::motia(name, title, Path::new(""), bench.join("peers"))
+    };
+    vec![
+        peer(FASTAPI, "FastAPI on uvicorn[standard]", "1"),
+        Candidate { least_connections: 2, ..peer("fastapi-2", "FastAPI on uvicorn[standard], 2 workers", "2") },
+    ]
+}
+
+/// A Python with the packages of the peers.
+pub(crate) fn install_python(bench: &Path) -> Result<PathBuf> {
+    let folder = bench.join(".venv");
+    let (python, wanted) = (folder.join("bin/python"), bench.join("peers/requirements.txt"));
+    let installed = folder.join("installed.txt");
+    let text = std::fs::read_to_string(&wanted).with_context(|| format!("cannot read {}", wanted.display()))?;
+    if std::fs::read_to_string(&installed).is_ok_and(|installed| installed == text) {
+        return Ok(python);
+    }
+    eprintln!("motia-bench: pip install -r {}", wanted.display());
+    let run = |command: &mut Command| -> Result<()> {
+        // Standard output is for the tables.
+        let status = command.stdout(std::io::stderr()).status().context("python3 cannot be run")?;
+        ensure!(status.success(), "{command:?} failed");
+        Ok(())
+    };
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(&wanted))?;
+    std::fs::write(installed, text)?;
+    Ok(python)
 }
 
 /// Installs what the peers and the projects need, where it is missing or older than its lock file.

@@ -85,6 +85,33 @@ fn event(number: usize) -> String {
     )
 }
 
+/// Steps in Python, each with a schema: one answers hello, every third handles events.
+pub(crate) fn in_python(count: usize) -> Vec<(String, String)> {
+    let hello = "config = {\"type\": \"api\", \"name\": \"Hello\", \"path\": \"/hello\", \"method\": \"GET\", \"emits\": []}\n\n\n\
+        async def handler(req, ctx):\n    return {\"status\": 200, \"body\": {\"hello\": \"world\"}}\n";
+    let mut files = vec![("steps/hello_step.py".to_owned(), hello.to_owned())];
+    while files.len() < count {
+        let number = files.len();
+        let trigger = if number.is_multiple_of(3) {
+            format!("\"type\": \"event\", \"subscribes\": [\"thing.{number}\"], \"input\": SCHEMA")
+        } else {
+            format!(
+                "\"type\": \"api\", \"path\": \"/things/{number}/:id\", \"method\": \"POST\", \"bodySchema\": SCHEMA"
+            )
+        };
+        let text = format!(
+            "import json\nfrom dataclasses import dataclass\nfrom datetime import datetime\n\n\
+            SCHEMA = {{\"type\": \"object\", \"properties\": {{\"id\": {{\"type\": \"string\"}}, \"price\": {{\"type\": \"number\"}}}}}}\n\
+            config = {{{trigger}, \"name\": \"Thing{number}\", \"emits\": []}}\n\n\n\
+            @dataclass\nclass Thing:\n    id: str\n    at: datetime\n\n\n\
+            async def handler(data, ctx):\n    ctx.logger.info(\"took a thing\", {{\"thing\": json.dumps(data)}})\n    \
+            return {{\"status\": 200, \"body\": Thing(\"{number}\", datetime.now())}}\n"
+        );
+        files.push((format!("steps/thing_{number:02}_step.py"), text));
+    }
+    files
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

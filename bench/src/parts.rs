@@ -8,6 +8,7 @@ mod http;
 mod keys;
 mod latency;
 mod memory;
+mod python;
 mod queue;
 mod reload;
 mod routes;
@@ -39,7 +40,7 @@ impl Part {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Part; 12] = [
+pub(crate) const ALL: [Part; 13] = [
     Part {
         name: "start",
         title: "Start",
@@ -110,6 +111,13 @@ pub(crate) const ALL: [Part; 12] = [
         about: "operations with 1, 1,000 and 1,000,000 keys",
         scenarios: &[],
         run: keys::run,
+    },
+    Part {
+        name: "python",
+        title: "Steps in Python",
+        about: "requests beside FastAPI, 10,000 events, the start of 30 steps, memory",
+        scenarios: &[],
+        run: python::run,
     },
     Part {
         name: "blame",

@@ -49,10 +49,13 @@ impl Scratch {
         copy(&from, &to)?;
         // What every candidate is asked until it answers.
         let hello = Path::new("steps/hello.step.ts");
-        if !to.join(hello).exists() {
+        if !to.join(hello).exists() && !to.join("steps/hello_step.py").exists() {
             fs::copy(self.bench.join("projects/api").join(hello), to.join(hello))?;
         }
-        configure(&to, knobs)?;
+        // A config needs Node: a project without Node files has none if it can.
+        if to.join(hello).exists() || !knobs.is_empty() {
+            configure(&to, knobs)?;
+        }
         Ok(to)
     }
 
@@ -67,8 +70,8 @@ impl Scratch {
             let api = self.bench.join("projects/api");
             copy(&api.join("node_modules"), &to.join("node_modules"))?;
             fs::copy(api.join("package.json"), to.join("package.json"))?;
+            configure(&to, "")?;
         }
-        configure(&to, "")?;
         Ok(to)
     }
 }

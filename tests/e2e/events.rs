@@ -114,7 +114,10 @@ fn a_failing_delivery_is_retried_then_kept_as_a_dead_letter() {
         let queues = engine.get("/__motia/queues").json();
         queues["queues"].as_array().expect("a list").first().cloned().filter(|queue| queue["dead"] == 1)
     });
-    assert_eq!(queue, json!({ "step": "Fails", "waiting": 0, "dead": 1, "paused": false, "orphan": false }));
+    assert_eq!(
+        queue,
+        json!({ "step": "Fails", "waiting": 0, "running": 0, "dead": 1, "paused": false, "orphan": false })
+    );
 }
 
 #[test]

@@ -122,7 +122,7 @@ fn an_event_that_kills_its_worker_ends_as_a_dead_letter_and_costs_nobody_else() 
     let queues = engine.get("/__motia/queues").json();
     assert_eq!(
         queues["queues"],
-        json!([{ "step": "Kept", "waiting": 0, "dead": 1, "paused": false, "orphan": false }])
+        json!([{ "step": "Kept", "waiting": 0, "running": 0, "dead": 1, "paused": false, "orphan": false }])
     );
 }
 
@@ -376,7 +376,7 @@ fn a_step_with_subscriptions_that_breaks_keeps_its_events() {
     let queues = engine.get("/__motia/queues").json();
     assert_eq!(
         queues["queues"],
-        json!([{ "step": "Kept", "waiting": 1, "dead": 0, "paused": false, "orphan": false }])
+        json!([{ "step": "Kept", "waiting": 1, "running": 0, "dead": 0, "paused": false, "orphan": false }])
     );
     project.write("steps/kept.step.ts", KEPT);
     eventually("it waited", || ids(&engine, "handled").contains("second").then_some(()));

@@ -67,6 +67,47 @@ fn a_step_that_blocks_its_worker_is_named_and_others_are_answered() {
 }
 
 #[test]
+fn a_handler_that_loops_past_its_timeout_holds_nobody_up_for_longer() {
+    let event = |name: &str, infrastructure: &str, body: &str| {
+        format!(
+            "export const config = {{ type: 'event', name: '{name}', subscribes: ['{name}'], infrastructure: {infrastructure} }}
+             export const handler = async (input, {{ state }}) => {{ {body} }}"
+        )
+    };
+    let looping = event(
+        "Loop",
+        "{ handler: { timeout: 1 }, queue: { maxRetries: 0 } }",
+        "await new Promise((done) => setTimeout(done, 100)); for (;;) {}",
+    );
+    let good =
+        event("Good", "{}", "await new Promise((done) => setTimeout(done, 400)); await state.set('good', input.n, 1)");
+    let emit = "export const config = { type: 'api', name: 'Emit', path: '/emit', method: 'POST' }
+                export const handler = async (_req, { emit }) => {
+                  for (let n = 0; n < 3; n++) await emit({ topic: 'Good', data: { n: String(n) } })
+                  await emit({ topic: 'Loop', data: {} })
+                  return { status: 202 }
+                }";
+    let done = "export const config = { type: 'api', name: 'Done', path: '/done', method: 'GET' }
+                export const handler = async (_req, { state }) => ({ status: 200, body: await state.listKeys('good') })";
+    let project = Project::new(&[
+        ("steps/loop.step.ts", &looping),
+        ("steps/good.step.ts", &good),
+        ("steps/emit.step.ts", emit),
+        ("steps/done.step.ts", done),
+    ]);
+    let engine = project.dev();
+    assert_eq!(engine.post("/emit", "{}").status, 202);
+    // One second and five, and not the quarter of an hour that the others have.
+    engine.wait_for("steps/loop.step.ts went on past its timeout and blocks everything else");
+    eventually("the others are done", || {
+        (engine.get("/done").json().as_array().map(Vec::len) == Some(3)).then_some(())
+    });
+    eventually("it is a dead letter", || {
+        project.motia(&["queue", "ls", "--json"]).contains("\"dead\":1").then_some(())
+    });
+}
+
+#[test]
 fn calls_that_a_blocked_worker_has_never_seen_are_counted_and_not_named() {
     let project = Project::new(&[OK, WAIT, BLOCK]);
     let engine = project.dev();
@@ -181,7 +222,7 @@ fn an_event_whose_worker_is_silent_past_its_visibility_timeout_runs_alone_and_en
     assert_eq!(engine.get("/ok").status, 200);
     engine.wait_for("failed for the last time (attempt 1 of 1)");
     engine.wait_for("it was silent for 3 s while steps/stop.step.ts ran");
-    let buried = json!([{ "step": "Stop", "waiting": 0, "dead": 1, "paused": false, "orphan": false }]);
+    let buried = json!([{ "step": "Stop", "waiting": 0, "running": 0, "dead": 1, "paused": false, "orphan": false }]);
     eventually("it is stored as that", || (engine.get("/__motia/queues").json()["queues"] == buried).then_some(()));
 }
 

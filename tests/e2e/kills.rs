@@ -2,6 +2,7 @@
 //! a count of what is there.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::thread;
@@ -160,6 +161,50 @@ fn nothing_acknowledged_is_lost_however_often_the_engine_and_its_workers_are_kil
     println!("{engines} engines and {workers} workers killed, {} requests acknowledged", sent.count());
     assert!(sent.count() > rounds, "it did work in between");
     check(&engine.expect("it runs"), &sent);
+}
+
+#[test]
+fn a_stop_keeps_its_deadline_whatever_clients_and_other_programs_hold() {
+    let project = Project::new(&[
+        (
+            "steps/drip.step.ts",
+            "export const config = { type: 'api', name: 'Drip', path: '/drip', method: 'GET' }
+             export const handler = async () => ({ status: 200, body: (async function* () {
+               for (;;) { yield 'x'.repeat(65536); await new Promise((done) => setTimeout(done, 10)) }
+             })() })",
+        ),
+        ("motia.config.ts", "export default { shutdownTimeout: 2 }"),
+    ]);
+    for hold in ["half a head", "half a body", "a stream that is not read", "a stream that is read", "a transaction"] {
+        let engine = project.start();
+        let mut stream = engine.client().connect();
+        let request: &[u8] = match hold {
+            "half a head" => b"GET /drip HT",
+            "half a body" => b"POST /drip HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\nhalf",
+            _ => b"GET /drip HTTP/1.1\r\nhost: x\r\n\r\n",
+        };
+        let mut foreign = None;
+        match hold {
+            "a transaction" => {
+                let other = rusqlite::Connection::open(project.path().join(".motia/motia.db")).expect("opened");
+                other.execute_batch("BEGIN IMMEDIATE").expect("begun");
+                foreign = Some(other);
+            }
+            _ => stream.write_all(request).expect("sent"),
+        }
+        thread::sleep(Duration::from_millis(200));
+        if hold == "a stream that is read" {
+            let mut reading = stream.try_clone().expect("a stream");
+            thread::spawn(move || std::io::copy(&mut reading, &mut std::io::sink()));
+        }
+        let began = Instant::now();
+        engine.signal("TERM");
+        let (status, output) = engine.wait();
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(3500), "{hold}: {took:?}\n{output}");
+        assert!(status.success(), "{hold}: {output}");
+        drop(foreign);
+    }
 }
 
 #[test]

@@ -21,8 +21,10 @@
 //! | `app_hook` | the `app` hook of motia.config |
 //! | `faults` | killed workers, killed engines, bad files |
 //! | `health` | workers that block, leak, exit, or go on past their timeout |
+//! | `languages` | one flow through four languages while their workers are killed |
 //! | `python` | Python steps: their shapes, their reloads, their faults |
 //! | `ruby` | Ruby steps |
+//! | `tutorials` | the Python of the documentation runs as it is printed |
 //! | `scale` | several workers, a process per call, a debugger |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
@@ -39,6 +41,7 @@ mod import;
 mod install;
 mod kills;
 mod knobs;
+mod languages;
 mod python;
 mod queue;
 mod reload;
@@ -50,3 +53,4 @@ mod storage;
 mod store;
 mod streaming;
 mod support;
+mod tutorials;

@@ -187,7 +187,7 @@ fn dead_letters_are_listed_shown_delivered_again_and_discarded() {
         engine.wait_for(&format!("boom {n}"));
     }
     let ls = project.motia(&["queue", "ls"]);
-    assert!(ls.contains("Note") && ls.lines().any(|line| line.split_whitespace().eq(["Note", "0", "3"])), "{ls}");
+    assert!(ls.contains("Note") && ls.lines().any(|line| line.split_whitespace().eq(["Note", "0", "0", "3"])), "{ls}");
     let list: Value = serde_json::from_str(&project.motia(&["queue", "show", "Note", "--json"])).expect("JSON");
     let ids: Vec<u64> =
         list["deliveries"].as_array().expect("a list").iter().map(|dead| dead["id"].as_u64().expect("an id")).collect();

@@ -203,3 +203,24 @@ fn a_sync_that_failed_stops_the_engine_with_a_named_error() {
     let engine = rig.start();
     assert_eq!(lost(&engine, &[(1, String::new())]), [0; 0]);
 }
+
+#[test]
+fn a_limit_on_the_size_of_files_fails_writes_loudly_and_ends_nothing() {
+    let project = Project::new(&[(
+        "steps/put.step.ts",
+        "export const config = { type: 'api', name: 'Put', path: '/put/:n', method: 'POST' }
+         export const handler = async (req, { state }) => {
+           await state.set('g', req.pathParams.n, 'x'.repeat(500_000))
+           return { status: 201, body: {} }
+         }",
+    )]);
+    let binary = env!("CARGO_BIN_EXE_motia");
+    // Blocks of 512 or 1,024 bytes, as the shell has it.
+    let script = format!("ulimit -f 6000; exec {binary} dev --port 0");
+    let mut engine = project.launch_shell(&script);
+    let ready = engine.wait_for("http://");
+    engine.set_port(&ready);
+    let statuses: Vec<u16> = (0..30).map(|n| engine.post(&format!("/put/{n}"), "{}").status).collect();
+    assert_eq!((statuses[0], statuses[29]), (201, 500), "{statuses:?}");
+    assert_eq!(engine.get("/healthz").status, 200);
+}

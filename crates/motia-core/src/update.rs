@@ -56,11 +56,12 @@ pub struct UpdateError {
 #[serde(deny_unknown_fields)]
 struct Written<'a> {
     r#type: String,
-    #[serde(default)]
-    path: WrittenPath,
+    #[serde(borrow)]
+    path: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "given")]
     value: Option<&'a RawValue>,
-    by: Option<Number>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    by: Option<&'a RawValue>,
 }
 
 /// `null` is a value like any other.
@@ -81,12 +82,6 @@ enum WrittenPath {
 enum Segment {
     Name(String),
     Place(u64),
-}
-
-impl Default for WrittenPath {
-    fn default() -> Self {
-        Self::Listed(Vec::new())
-    }
 }
 
 impl From<WrittenPath> for Path {
@@ -119,9 +114,18 @@ impl Change {
             error(1, "update takes a list of changes, such as [{ type: 'increment', path: 'count', by: 1 }]".into())
         })?;
         let parsed = written.into_iter().enumerate().map(|(at, text)| {
+            if !text.get().starts_with('{') {
+                return Err(error(
+                    at + 1,
+                    "a change is an object, such as { type: 'increment', path: 'count' }".into(),
+                ));
+            }
             let written: Written<'_> =
                 serde_json::from_str(text.get()).map_err(|problem| error(at + 1, without_place(&problem)))?;
-            let (what, path) = (written.r#type.clone(), Path::from(written.path));
+            let path = written.path.map_or(Ok(None), |path| serde_json::from_str::<WrittenPath>(path.get()).map(Some));
+            let bad_path =
+                |_| error(at + 1, "its path should be a text such as 'a.b', or a list of names and places".into());
+            let (what, path) = (written.r#type.clone(), path.map_err(bad_path)?.map(Path::from).unwrap_or_default());
             let refused = |problem: &str| UpdateError {
                 number: at + 1,
                 what: format!("{what} of {path}"),
@@ -131,13 +135,16 @@ impl Change {
                 return Err(refused(&format!("a path has at most {DEPTH} parts")));
             }
             let value = || written.value.map(ToOwned::to_owned).ok_or_else(|| refused("needs a 'value'"));
-            let by = || written.by.clone().unwrap_or_else(|| 1.into());
+            let by = || match written.by {
+                None => Ok(Number::from(1)),
+                Some(by) => serde_json::from_str(by.get()).map_err(|_| refused("'by' should be a number")),
+            };
             let action = match written.r#type.as_str() {
                 "set" => Action::Set(value()?),
                 "merge" => Action::Merge(value()?),
                 "append" => Action::Append(value()?),
-                "increment" => Action::Increment(by()),
-                "decrement" => Action::Increment(negative(&by()).ok_or_else(|| refused("'by' is too large"))?),
+                "increment" => Action::Increment(by()?),
+                "decrement" => Action::Increment(negative(&by()?).ok_or_else(|| refused("'by' is too large"))?),
                 "remove" => Action::Remove,
                 _ => {
                     return Err(refused(

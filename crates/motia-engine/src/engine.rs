@@ -56,6 +56,8 @@ pub enum Readiness {
     Ready,
     /// No worker of this runtime serves at the moment.
     Unavailable(Runtime),
+    /// The store is damaged.
+    Damaged,
     /// The engine is stopping.
     Stopping,
 }
@@ -229,6 +231,9 @@ impl Engine {
         if self.stop.is_cancelled() {
             return Readiness::Stopping;
         }
+        if self.shared.backends.journal.damaged() {
+            return Readiness::Damaged;
+        }
         let pools = self.pools.read();
         let without = pools.iter().find(|(_, pool)| !pool.serves());
         without.map_or(Readiness::Ready, |(runtime, _)| Readiness::Unavailable(*runtime))
@@ -239,9 +244,9 @@ impl Engine {
         self.stop.cancel();
     }
 
-    /// Stops in order: no further delivery or tick begins; what runs may finish until the deadline; then every worker ends.
-    /// The edge must have stopped taking requests before.
-    pub async fn stop(&self, deadline: Duration) -> Result<(), Error> {
+    /// Stops in order: no further delivery or tick begins; what runs may finish until the deadline; then every worker ends, and for `last` at
+    /// the most outcomes that are known are stored. The edge must have stopped taking requests before.
+    pub async fn stop(&self, deadline: Duration, last: Duration) -> Result<(), Error> {
         self.stop_intake();
         let pools: Vec<_> = self.pools.read().values().cloned().collect();
         let drained =
@@ -251,7 +256,7 @@ impl Engine {
         }
         self.tasks.close();
         // What is left only writes down outcomes that are known.
-        let _ = tokio::time::timeout(Duration::from_secs(2), self.tasks.wait()).await;
+        let _ = tokio::time::timeout(last, self.tasks.wait()).await;
         drained.map(|_| ()).map_err(|_| Error::Deadline(deadline))
     }
 }

@@ -100,9 +100,10 @@ pub struct Missed {
 ///    unless somebody asked for it.
 /// 2. A tick that was begun and not ended when its engine died is recorded as interrupted, and not begun again.
 /// 3. `declare` stores the project's schedules and answers with how far each has come. One that is new, or whose rule is another one, is
-///    accounted for up to `at`. What is not declared, and not of a file in `broken`, is forgotten with its ticks.
+///    accounted for up to `at`, and none is beyond `at`: the clock may have been put back. What is not declared, and not of a file in `broken`, is forgotten with its ticks.
 /// 4. `miss` records instants in a row as skipped, once: instants up to what is accounted for are not recorded again.
-/// 5. `begin`, `miss` and `end` of a schedule's own tick move what is accounted for forward, never back.
+/// 5. `begin`, `miss` and `end` of a schedule's own tick move what is accounted for forward; only a `begin` moves it back, where it lies
+///    beyond `at`. An instant that was begun is not begun again, whatever the clock says.
 pub trait CronLock: Send + Sync + 'static {
     /// Replaces the stored schedules.
     fn declare(&self, active: Vec<Schedule>, broken: Vec<SourcePath>, at: Timestamp) -> Pending<Vec<Known>>;

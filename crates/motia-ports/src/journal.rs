@@ -27,6 +27,11 @@ pub trait Journal: Send + Sync + 'static {
     fn boundary(&self, mark: Mark) -> Pending<()> {
         self.sync(mark)
     }
+
+    /// Whether the backend has found that its data is damaged: parts of it may still be read and written.
+    fn damaged(&self) -> bool {
+        false
+    }
 }
 
 /// Trace ids: numbered by the store, so that none is given twice.

@@ -120,6 +120,8 @@ pub struct DeliveryInfo {
     pub step: StepName,
     /// Where it is in its life.
     pub state: DeliveryState,
+    /// Whether it is out: received and not finished.
+    pub running: bool,
     /// The event's topic.
     pub topic: Topic,
     /// The chain it belongs to.
@@ -160,6 +162,8 @@ pub struct QueueDepth {
     pub step: StepName,
     /// Deliveries that wait or run.
     pub waiting: u64,
+    /// How many of those run.
+    pub running: u64,
     /// Dead letters.
     pub dead: u64,
     /// Nothing of it is received until it is resumed.

@@ -320,6 +320,7 @@ fn health(path: &str, readiness: Readiness) -> Option<Response<EdgeBody>> {
     match (path, readiness) {
         ("/healthz", _) | ("/readyz", Readiness::Ready) => Some(ok()),
         ("/readyz", Readiness::Stopping) => Some(json(503, &serde_json::json!({ "status": "stopping" }))),
+        ("/readyz", Readiness::Damaged) => Some(json(503, &serde_json::json!({ "status": "the store is damaged" }))),
         ("/readyz", Readiness::Unavailable(runtime)) => {
             let reason = format!("no {runtime} worker serves");
             Some(json(503, &serde_json::json!({ "status": "unavailable", "error": reason })))

@@ -22,8 +22,8 @@ pub fn backup(dir: &Path, to: &Path, now: Timestamp) -> Result<u64, OpenError> {
         return Err(OpenError::NoStore { file: from });
     }
     // Made by us, so that nobody else can ever read it; and never in the place of something that is there.
-    OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(io(to))?;
-    let outcome = copy(&from, to, now).map_err(|source| OpenError::Sqlite { file: from, source });
+    OpenOptions::new().create_new(true).write(true).mode(0o600).open(to).map_err(|source| copy_error(to, &source))?;
+    let outcome = copy(&from, to, now).map_err(|source| copy_error(to, &source));
     if outcome.is_err() {
         // It is of no use.
         let _ = fs::remove_file(to);
@@ -32,6 +32,10 @@ pub fn backup(dir: &Path, to: &Path, now: Timestamp) -> Result<u64, OpenError> {
     let copy = File::open(to).map_err(io(to))?;
     copy.sync_all().map_err(io(to))?;
     copy.metadata().map(|metadata| metadata.len()).map_err(io(to))
+}
+
+fn copy_error(to: &Path, why: &dyn std::error::Error) -> OpenError {
+    OpenError::Copy { to: to.to_owned(), why: why.to_string() }
 }
 
 fn copy(from: &Path, to: &Path, now: Timestamp) -> Result<(), rusqlite::Error> {

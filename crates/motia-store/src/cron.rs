@@ -97,6 +97,10 @@ impl CronLock for SqliteCron {
 }
 
 fn begin(connection: &Connection, tick: &Tick, overlap: Overlap, at: Timestamp) -> Result<Begun> {
+    // The clock was put back.
+    connection
+        .prepare_cached("UPDATE schedules SET accounted = min(?2, ?3) WHERE step = ?1 AND accounted > ?3")?
+        .execute((tick.step.as_str(), tick.due.as_millis(), at.as_millis()))?;
     account(connection, tick)?;
     let (step, due) = (tick.step.as_str(), tick.due.as_millis());
     let taken = "SELECT EXISTS (SELECT 1 FROM ticks WHERE step = ?1 AND due = ?2)";
@@ -136,7 +140,7 @@ fn declare(connection: &Connection, active: &[Schedule], broken: &[SourcePath], 
     let mut insert = connection.prepare_cached(
         "INSERT INTO schedules (step, source, rule, accounted) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT DO UPDATE SET source = excluded.source, rule = excluded.rule,
-             accounted = CASE WHEN rule = excluded.rule THEN accounted ELSE excluded.accounted END",
+             accounted = CASE WHEN rule = excluded.rule THEN min(accounted, excluded.accounted) ELSE excluded.accounted END",
     )?;
     for schedule in active {
         insert.execute((schedule.step.as_str(), schedule.source.as_str(), &schedule.rule, at.as_millis()))?;

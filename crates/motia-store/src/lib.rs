@@ -25,6 +25,7 @@ mod queue;
 mod reader;
 mod sequence;
 mod state;
+mod steady;
 mod streams;
 mod syncer;
 mod upkeep;
@@ -32,6 +33,7 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use motia_core::Clock;
 use motia_core::project::{Durability, Retention};
@@ -46,7 +48,7 @@ pub use import::{Adopted, Adoption, Left, LeftEvent};
 pub use open::OpenError;
 
 /// How long the last checkpoint may take.
-const TIDY_UP: std::time::Duration = std::time::Duration::from_secs(2);
+const TIDY_UP: Duration = Duration::from_secs(2);
 
 /// What the store needs to know.
 #[derive(Clone)]
@@ -113,7 +115,8 @@ impl Store {
             revisions,
             special: Arc::new(opened.special),
         };
-        let queue = queue::Queue::new(writer.clone(), reader.clone(), deliveries, config.clock, opened.paused);
+        let clock = steady::SteadyClock::new(config.clock, opened.queue_time);
+        let queue = queue::Queue::new(writer.clone(), reader.clone(), deliveries, clock, opened.paused);
         let trace_ids = TraceIds::new(opened.trace_key);
         let inner = Inner { writer, reader, syncer, queue, state, trace_ids, traces, retention, _owner: opened.owner };
         Ok(Self { inner: Arc::new(inner) })
@@ -168,13 +171,18 @@ impl Store {
         Arc::new(self.clone())
     }
 
-    /// Commits and syncs what was handed in, and stops the threads. Later writes are refused.
-    pub async fn close(&self) -> Result<(), motia_ports::Error> {
-        let last = self.inner.writer.submit(|_| Ok(()));
-        last.done.await?;
-        self.inner.syncer.sync(last.mark).await?;
+    /// Commits and syncs what was handed in, and stops the threads. Later writes are refused. Another program that holds the file is waited
+    /// for no longer than `patience`.
+    pub async fn close(&self, patience: Duration) -> Result<(), motia_ports::Error> {
+        let last = self.inner.writer.last();
+        let mut decided = self.inner.writer.decided();
+        match tokio::time::timeout(patience, decided.wait_for(|decided| *decided >= last.0)).await {
+            Ok(decided) => drop(decided.map_err(|_| motia_ports::Error::Closed)?),
+            Err(_) => return Err(motia_ports::Error::Failed("another program holds motia.db".into())),
+        }
+        self.inner.syncer.sync(last).await?;
         // What was acknowledged is safe by now; tidying up is not worth waiting for long.
-        let _ = tokio::time::timeout(TIDY_UP, self.inner.writer.stop()).await;
+        let _ = tokio::time::timeout(patience.min(TIDY_UP), self.inner.writer.stop()).await;
         Ok(())
     }
 }

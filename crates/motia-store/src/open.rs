@@ -19,6 +19,9 @@ const APPLICATION_ID: u32 = 0x4d6f_7461;
 const VERSIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 /// `PRAGMA user_version`: grows with the schema.
 const SCHEMA_VERSION: u32 = VERSIONS.len() as u32;
+/// The tables that every version has.
+const TABLES: [&str; 8] =
+    ["meta", "state", "stream_items", "subscriptions", "deliveries", "payloads", "failures", "ticks"];
 const READERS: usize = 2;
 /// The store's file in its folder.
 pub(crate) const FILE: &str = "motia.db";
@@ -61,6 +64,36 @@ pub enum OpenError {
         expected: u64,
         /// How large it is.
         found: u64,
+    },
+    /// The file is empty or gone, and it was not always.
+    #[error(
+        "{file} is {what}: what was stored in it is lost, unless there is a backup (motia backup makes them). Nothing was touched; to begin with nothing, remove {remains}"
+    )]
+    Lost {
+        /// The file.
+        file: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What is left of it.
+        remains: PathBuf,
+    },
+    /// A copy cannot be made.
+    #[error("cannot copy the store to {to}: {why}")]
+    Copy {
+        /// The copy.
+        to: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A table is missing.
+    #[error(
+        "{file} is damaged: its table '{table}' is missing. It was left as it is; restore a backup (motia backup makes them), or use another --motia-dir"
+    )]
+    Incomplete {
+        /// The file.
+        file: PathBuf,
+        /// The table.
+        table: String,
     },
     /// The file was written by a newer version.
     #[error("{file} has schema version {found}, but this version of motia reads up to {known}; use the newer motia")]
@@ -111,6 +144,8 @@ pub(crate) struct Opened {
     pub(crate) revisions: u64,
     pub(crate) paused: Vec<StepName>,
     pub(crate) special: Special,
+    /// The latest time that queues have seen.
+    pub(crate) queue_time: Timestamp,
 }
 
 pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Opened, OpenError> {
@@ -126,11 +161,12 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
     let sqlite = |source| OpenError::Sqlite { file: file.clone(), source };
 
     if new {
-        // Made by us, so that nobody else can ever read it.
-        OpenOptions::new().create(true).append(true).mode(0o600).open(&file).map_err(io_error(&file))?;
+        make(dir, &file, now)?;
+    } else {
+        check_tables(&file)?;
     }
     let connection = connect(&file, false).map_err(sqlite)?;
-    if new { create(&connection, now) } else { migrate(&connection) }.map_err(sqlite)?;
+    migrate(&connection).map_err(sqlite)?;
     connection
         .execute_batch(
             "UPDATE ticks SET outcome = 'interrupted', reason = 'the engine ended while it ran' WHERE outcome = 'running'",
@@ -142,6 +178,7 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
     let revisions = reserve(&connection, "revisions").map_err(sqlite)?;
     let paused = paused(&connection).map_err(sqlite)?;
     let special = Special::look(&connection).map_err(sqlite)?;
+    let queue_time = queue_time(&connection).map_err(sqlite)?;
     let trace_key =
         connection.query_row("SELECT value FROM meta WHERE key = 'trace_key'", [], |row| row.get(0)).map_err(sqlite)?;
     let wal_path = dir.join("motia.db-wal");
@@ -149,7 +186,20 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
     wal.sync_data().map_err(io_error(&wal_path))?;
     let readers = (0..READERS).map(|_| connect(&file, true)).collect::<Result<_, _>>().map_err(sqlite)?;
     let upkeep = connect(&file, false).map_err(sqlite)?;
-    Ok(Opened { owner, connection, readers, upkeep, wal, trace_key, trace_ids, deliveries, revisions, paused, special })
+    Ok(Opened {
+        owner,
+        connection,
+        readers,
+        upkeep,
+        wal,
+        trace_key,
+        trace_ids,
+        deliveries,
+        revisions,
+        paused,
+        special,
+        queue_time,
+    })
 }
 
 /// A folder that the original left behind is open to all. One that somebody else owns (a volume, say) is theirs to close.
@@ -189,20 +239,67 @@ fn own(dir: &Path) -> Result<OwnerLock, OpenError> {
     Ok(OwnerLock { _file: file })
 }
 
+/// Makes the file beside its place, whole: an empty file in its place is never one that is being made.
+fn make(dir: &Path, file: &Path, now: Timestamp) -> Result<(), OpenError> {
+    let unfinished = dir.join("motia.db.unfinished");
+    let io_error = |source| OpenError::Io { path: unfinished.clone(), source };
+    let sqlite = |source| OpenError::Sqlite { file: unfinished.clone(), source };
+    for left_behind in ["", "-wal", "-shm"] {
+        // Of a start that was cut off.
+        let _ = fs::remove_file(dir.join(format!("motia.db.unfinished{left_behind}")));
+    }
+    // Made by us, so that nobody else can ever read it.
+    OpenOptions::new().create(true).append(true).mode(0o600).open(&unfinished).map_err(io_error)?;
+    let connection = connect(&unfinished, false).map_err(sqlite)?;
+    create(&connection, now).map_err(sqlite)?;
+    connection.close().map_err(|(_, source)| sqlite(source))?;
+    // No connection is open: closing this descriptor drops no lock.
+    File::open(&unfinished).and_then(|made| made.sync_all()).map_err(io_error)?;
+    fs::rename(&unfinished, file).map_err(io_error)?;
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io_error)
+}
+
+/// Whether a file that is to be written has the tables of its version.
+fn check_tables(file: &Path) -> Result<(), OpenError> {
+    let sqlite = |source| OpenError::Sqlite { file: file.to_owned(), source };
+    let connection = connect(file, true).map_err(sqlite)?;
+    let has = |table: &str| {
+        connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)",
+            [table],
+            |row| row.get::<_, bool>(0),
+        )
+    };
+    for table in TABLES {
+        if !has(table).map_err(sqlite)? {
+            return Err(OpenError::Incomplete { file: file.to_owned(), table: table.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// Looks at the file before SQLite does: a foreign or damaged file is never touched. Answers whether it is to be made.
 pub(crate) fn look(file: &Path) -> Result<bool, OpenError> {
     let mut header = Vec::new();
+    if fs::metadata(file).is_ok_and(|metadata| !metadata.is_file()) {
+        return Err(OpenError::Foreign { file: file.to_owned(), found: "it is not a regular file".to_owned() });
+    }
+    let lost = |what, remains| OpenError::Lost { file: file.to_owned(), what, remains };
     match File::open(file) {
         Ok(open) => {
             open.take(100)
                 .read_to_end(&mut header)
                 .map_err(|source| OpenError::Io { path: file.to_owned(), source })?;
         }
+        // What is in the WAL is of no use without it, and would be taken for that of the next one.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && has_wal(file) => {
+            return Err(lost("gone, but its WAL is there", wal_of(file)));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(source) => return Err(OpenError::Io { path: file.to_owned(), source }),
     }
     if header.is_empty() {
-        return Ok(true);
+        return Err(lost("empty", file.to_owned()));
     }
     let foreign = |found: &str| OpenError::Foreign { file: file.to_owned(), found: found.to_owned() };
     if !header.starts_with(b"SQLite format 3\0") {
@@ -234,9 +331,13 @@ fn page_size(header: &[u8]) -> Option<u64> {
 }
 
 fn has_wal(file: &Path) -> bool {
+    fs::metadata(wal_of(file)).is_ok_and(|metadata| metadata.len() > 0)
+}
+
+fn wal_of(file: &Path) -> PathBuf {
     let mut wal = file.as_os_str().to_owned();
     wal.push("-wal");
-    fs::metadata(wal).is_ok_and(|metadata| metadata.len() > 0)
+    wal.into()
 }
 
 fn connect(file: &Path, read_only: bool) -> Result<Connection, rusqlite::Error> {
@@ -286,6 +387,18 @@ fn migrate(connection: &Connection) -> Result<(), rusqlite::Error> {
 /// The steps that are paused.
 fn paused(connection: &Connection) -> Result<Vec<StepName>, rusqlite::Error> {
     connection.prepare("SELECT step FROM paused")?.query_map([], |row| Ok(row.get::<_, String>(0)?.into()))?.collect()
+}
+
+/// When something was emitted or failed last: the clock may have been put back since. Replays have the time of their first event.
+fn queue_time(connection: &Connection) -> Result<Timestamp, rusqlite::Error> {
+    connection
+        .query_row(
+            "SELECT max(coalesce((SELECT max(emitted) FROM (SELECT emitted FROM deliveries ORDER BY id DESC LIMIT 100)), 0),
+                        coalesce((SELECT max(at) FROM failures), 0))",
+            [],
+            |row| row.get(0),
+        )
+        .map(Timestamp)
 }
 
 /// Reserves the next block of a sequence; answers with its first number.

@@ -1,6 +1,7 @@
 //! Surviving a power cut: one fdatasync of the WAL covers every commit before it.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -21,6 +22,7 @@ pub(crate) struct Syncer {
     durable: AtomicBool,
     decided: watch::Receiver<u64>,
     synced: watch::Receiver<Progress>,
+    damaged: Arc<AtomicBool>,
 }
 
 impl Syncer {
@@ -35,7 +37,7 @@ impl Syncer {
             .spawn(move || run(&wal, &woken, &source, &synced))
             .expect("the system can start a thread");
         let durable = AtomicBool::new(durability == Durability::Fsync);
-        Self { wake, durable, decided, synced: watch }
+        Self { wake, durable, decided, synced: watch, damaged: writer.damaged() }
     }
 
     /// Changes whether boundaries wait for the disk.
@@ -77,6 +79,10 @@ fn run(wal: &File, woken: &mpsc::Receiver<()>, decided: &watch::Receiver<u64>, s
 }
 
 impl Journal for Syncer {
+    fn damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
     fn boundary(&self, mark: Mark) -> Pending<()> {
         if self.durable.load(Ordering::Relaxed) { self.sync(mark) } else { Box::pin(async { Ok(()) }) }
     }

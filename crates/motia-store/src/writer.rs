@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
@@ -31,6 +32,7 @@ struct Job {
 pub(crate) struct Writer {
     inbox: Arc<Mutex<Inbox>>,
     decided: watch::Receiver<u64>,
+    damaged: Arc<AtomicBool>,
 }
 
 struct Inbox {
@@ -48,12 +50,23 @@ impl Writer {
             .name("store-writer".into())
             .spawn(move || run(&connection, &inbox, &decided, &report, &committed))
             .expect("the system can start a thread");
-        Self { inbox: Arc::new(Mutex::new(Inbox { last: 0, jobs: Some(jobs) })), decided: watch }
+        let inbox = Arc::new(Mutex::new(Inbox { last: 0, jobs: Some(jobs) }));
+        Self { inbox, decided: watch, damaged: Arc::default() }
+    }
+
+    /// Set once SQLite has found damage where something was to be written.
+    pub(crate) fn damaged(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.damaged)
     }
 
     /// The mark up to which it is known of every write whether it is committed or has failed.
     pub(crate) fn decided(&self) -> watch::Receiver<u64> {
         self.decided.clone()
+    }
+
+    /// The mark of what was handed in last.
+    pub(crate) fn last(&self) -> Mark {
+        Mark(self.inbox.lock().last)
     }
 
     /// No further jobs; those handed in are still committed. Returns once the thread has ended.
@@ -88,9 +101,15 @@ impl Writer {
         then: impl FnOnce(&Connection, &T) + Send + 'static,
     ) -> Write<T> {
         let (tell, told) = oneshot::channel();
+        let damaged = Arc::clone(&self.damaged);
         let act: Act = Box::new(move |connection| {
-            let outcome =
-                connection.map_or(Err(Error::Closed), |connection| act(connection).map_err(|error| failed(&error)));
+            let noticed = |error: rusqlite::Error| {
+                if is_damage(&error) {
+                    damaged.store(true, Ordering::Relaxed);
+                }
+                failed(&error)
+            };
+            let outcome = connection.map_or(Err(Error::Closed), |connection| act(connection).map_err(noticed));
             Box::new(move |connection, commit| {
                 let outcome = commit.and(outcome);
                 if let Ok(value) = &outcome {
@@ -208,6 +227,10 @@ fn in_savepoint<T>(
     outcome
 }
 
+fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+}
+
 /// SQLite's error in the words of the ports.
 pub(crate) fn failed(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
@@ -215,7 +238,7 @@ pub(crate) fn failed(error: &rusqlite::Error) -> Error {
         Some(ErrorCode::OperationInterrupted) => {
             Error::Failed("reading took longer than 5 s and was given up: read less at a time".into())
         }
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Error::Failed(format!(
+        _ if is_damage(error) => Error::Failed(format!(
             "motia.db is damaged ({error}): stop the engine and restore a backup; what can be read of it, sqlite3's .recover saves"
         )),
         Some(ErrorCode::TooBig) => Error::TooLarge { what: "a value", bytes: 0, limit: 1_000_000_000 },

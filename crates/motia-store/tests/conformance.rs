@@ -50,7 +50,7 @@ async fn a_sync_covers_its_mark_and_the_store_survives_a_restart() {
         // Not awaited: a sync waits for the commit itself.
         store.journal().sync(write.mark).await.expect("sync");
         let trace = store.traces().next();
-        store.close().await.expect("close");
+        store.close(std::time::Duration::from_secs(5)).await.expect("close");
         assert!(store.state().set("g".into(), "k".into(), "2".into(), None).done.await.is_err(), "closed is closed");
         trace
     };
@@ -78,8 +78,29 @@ fn what_is_not_ours_is_refused_untouched() {
         assert!(error.contains("is not a Motia store"), "{error}");
         assert_eq!(std::fs::read(&file).expect("read"), content);
     }
+    std::fs::write(&file, "").expect("write");
+    let error = open(dir.path()).err().expect("refused").to_string();
+    assert!(error.contains("motia.db is empty: what was stored in it is lost"), "{error}");
+    let wal = dir.path().join("motia.db-wal");
+    std::fs::write(&wal, "left over").expect("write");
     std::fs::remove_file(&file).expect("remove");
+    let error = open(dir.path()).err().expect("refused").to_string();
+    assert!(error.contains("gone, but its WAL is there") && error.contains("remove"), "{error}");
+    assert!(!file.exists());
+    std::fs::remove_file(&wal).expect("remove");
+    // What a start left that was cut off.
+    std::fs::write(dir.path().join("motia.db.unfinished"), "half").expect("write");
     drop(open(dir.path()).expect("open"));
+    let connection = rusqlite::Connection::open(&file).expect("open");
+    connection.execute_batch("ALTER TABLE state RENAME TO moved; PRAGMA wal_checkpoint(TRUNCATE);").expect("set");
+    drop(connection);
+    let before = std::fs::read(&file).expect("read");
+    let error = open(dir.path()).err().expect("refused").to_string();
+    assert!(error.contains("its table 'state' is missing"), "{error}");
+    assert_eq!(std::fs::read(&file).expect("read"), before);
+    let connection = rusqlite::Connection::open(&file).expect("open");
+    connection.execute_batch("ALTER TABLE moved RENAME TO state").expect("set");
+    drop(connection);
     let connection = rusqlite::Connection::open(&file).expect("open");
     connection.execute_batch("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE);").expect("set");
     drop(connection);

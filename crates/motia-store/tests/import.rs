@@ -86,7 +86,7 @@ async fn files_of_the_original_are_imported_once_and_stay() {
     );
     store.state().delete("a".into(), "d".into()).done.await.expect("deleted");
     store.streams().delete(address("all", "1")).done.await.expect("deleted");
-    store.close().await.expect("closed");
+    store.close(std::time::Duration::from_secs(5)).await.expect("closed");
     drop(store);
 
     let store = folder.open();
@@ -107,7 +107,7 @@ async fn a_file_that_is_cut_off_is_named_and_imported_once_it_is_whole() {
         ]
     );
     store.state().set("a".into(), "b".into(), "2".into(), None).done.await.expect("set");
-    store.close().await.expect("closed");
+    store.close(std::time::Duration::from_secs(5)).await.expect("closed");
     drop(store);
     folder.write("motia.state.json", r#"{ "a:b": "1", "a:c": "3" }"#);
     let store = folder.open();

@@ -125,7 +125,7 @@ async fn a_file_of_version_1_is_brought_up_to_date() {
     assert_eq!((waiting.len(), &waiting[0].data[..]), (1, &b"\"waits\""[..]));
     let dead = queue.list("s".into(), DeliveryState::Dead, None, 10).await.expect("list");
     assert_eq!(dead[0].last_error.as_deref(), Some("boom"));
-    opened.store.close().await.expect("close");
+    opened.store.close(std::time::Duration::from_secs(5)).await.expect("close");
     drop((opened, state, queue));
 
     let fresh = tempfile::tempdir().expect("a folder");

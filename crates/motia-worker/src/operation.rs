@@ -170,8 +170,13 @@ impl OperationMeta {
         })
     }
 
+    /// As users call it.
+    fn name(&self) -> &str {
+        if self.op == "state.setIf" { "state.setIfRevision" } else { &self.op }
+    }
+
     fn need<T: Clone>(&self, member: &str, value: &Option<T>) -> Read<T> {
-        value.clone().ok_or_else(|| refused(format!("{} needs '{member}'", self.op)))
+        value.clone().ok_or_else(|| refused(format!("{} needs '{member}'", self.name())))
     }
 
     fn group(&self) -> Read<GroupId> {
@@ -194,7 +199,7 @@ impl OperationMeta {
     }
 
     fn ttl(&self) -> Read<Option<Duration>> {
-        self.ttl.as_ref().map(|ttl| length(&self.op, "ttl", ttl)).transpose()
+        self.ttl.as_ref().map(|ttl| length(self.name(), "ttl", ttl)).transpose()
     }
 
     /// `null` stands for no value.
@@ -204,7 +209,7 @@ impl OperationMeta {
             Some(expected) => expected.as_u64().map(Some).ok_or_else(|| {
                 refused(format!(
                     "{}: the revision should be one that state.entry gave, or null, but is {expected}",
-                    self.op
+                    self.name()
                 ))
             }),
         }
@@ -343,7 +348,7 @@ mod tests {
             (
                 r#"{"op":"state.setIf","group":"g","key":"k","expected":"first"}"#,
                 "bad-operation",
-                "state.setIf: the revision should be one that state.entry gave, or null, but is \"first\"",
+                "state.setIfRevision: the revision should be one that state.entry gave, or null, but is \"first\"",
             ),
         ] {
             assert_eq!(read(text), Err(OperationError { code, message: message.into() }), "{text}");

@@ -97,14 +97,14 @@ impl AppHook {
         }
     }
 
-    /// Ends it, once what it holds is answered.
-    pub(crate) async fn stop(&mut self) {
+    /// Ends it, once what it holds is answered, or after a while.
+    pub(crate) async fn stop(&mut self, patience: Duration) {
         if let Some(running) = self.running.take() {
             running.stop.cancel();
         }
         self.tasks.close();
         // The processes die with us.
-        let _ = tokio::time::timeout(self.config.patience, self.tasks.wait()).await;
+        let _ = tokio::time::timeout(patience, self.tasks.wait()).await;
     }
 }
 

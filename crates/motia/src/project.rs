@@ -375,9 +375,9 @@ impl Project {
         Some(ConfigTrouble::Broken(source, why))
     }
 
-    /// Ends the process of the `app` hook, once what it holds is answered.
-    pub(crate) async fn stop_app(&mut self) {
-        self.app.stop().await;
+    /// Ends the process of the `app` hook. The requests that it held are answered by now.
+    pub(crate) async fn stop_app(&mut self, patience: Duration) {
+        self.app.stop(patience).await;
     }
 
     /// Whether a changed file can make a difference: handlers write files too, and those must not set off a reload.

@@ -6,6 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use motia_compile::{Changes, Compiler, SdkModules, Snapshots};
@@ -160,26 +161,24 @@ impl Instance {
         self.console.info("STOPPING", "no further work is taken; what runs may finish");
         shutdown.cancel();
         engine.stop_intake();
-        let deadline = engine.settings().shutdown_timeout;
-        let began = self.clock.elapsed();
+        let budget = Budget::of(engine.settings().shutdown_timeout, Arc::clone(&self.clock));
         let finish = async {
             // Requests first: one whose body is still coming needs a worker yet.
             if let Some(serving) = &mut serving {
-                let _ = tokio::time::timeout(deadline, serving).await;
+                let _ = tokio::time::timeout(budget.work(), serving).await;
             }
-            let left = deadline.saturating_sub(self.clock.elapsed().saturating_sub(began));
-            let stopped = engine.stop(left).await.map_err(|_| motia_engine::Error::Deadline(deadline));
+            let stopped = engine.stop(budget.work(), budget.part_of_rest()).await;
             if let Some(serving) = serving.filter(|serving| !serving.is_finished()) {
                 // Every handler has answered or been cut off: what is left are the last bytes of responses.
-                let _ = tokio::time::timeout(std::time::Duration::from_secs(1), serving).await;
+                let _ = tokio::time::timeout(budget.part_of_rest(), serving).await;
             }
-            stopped
+            stopped.map_err(|_| motia_engine::Error::Deadline(budget.all))
         };
         match signals.insist(finish).await {
-            Some(Ok(())) => project.stop_app().await,
+            Some(Ok(())) => project.stop_app(budget.part_of_rest()).await,
             Some(Err(error)) => {
                 self.console.warning(&error.to_string());
-                project.stop_app().await;
+                project.stop_app(budget.part_of_rest()).await;
             }
             // At once. Workers die with us, and events run again at the next start.
             None => self.console.warning("stopped at once; what was running is cut off"),
@@ -191,7 +190,9 @@ impl Instance {
                 "the store failed, and what is on disk is unknown: {reason}. Check the disk, then start again"
             );
         }
-        store.close().await.context("what was written last could not be made safe")?;
+        store.close(budget.part_of_rest()).await.context(
+            "what was written last could not be stored: nothing that was acknowledged is lost, and events whose end it was run again",
+        )?;
         self.console.info("STOPPED", "everything that was acknowledged is stored");
         Ok(())
     }
@@ -361,7 +362,7 @@ impl Instance {
         Ok(server)
     }
 
-    fn announce(&self, engine: &Engine, port: u16, began: std::time::Duration) {
+    fn announce(&self, engine: &Engine, port: u16, began: Duration) {
         if self.address.port != 0 && port != self.address.port {
             self.console.warning(&format!("port {} is in use, using {port} instead", self.address.port));
         }
@@ -376,6 +377,38 @@ impl Instance {
 
 fn count(number: usize, of: &str) -> String {
     format!("{number} {of}{}", if number == 1 { "" } else { "s" })
+}
+
+/// How long a stop may take in all, and how it is spent: most of it on what runs, the rest on storing what is known.
+struct Budget {
+    all: Duration,
+    clock: Arc<dyn Clock>,
+    began: Duration,
+}
+
+impl Budget {
+    fn of(all: Duration, clock: Arc<dyn Clock>) -> Self {
+        Self { all, began: clock.elapsed(), clock }
+    }
+
+    fn left(&self) -> Duration {
+        self.all.saturating_sub(self.clock.elapsed().saturating_sub(self.began))
+    }
+
+    /// What of it is kept for the end.
+    fn rest(&self) -> Duration {
+        (self.all / 4).min(Duration::from_secs(1))
+    }
+
+    /// How long what runs may still go on.
+    fn work(&self) -> Duration {
+        self.left().saturating_sub(self.rest())
+    }
+
+    /// For one of the few last things. Each gets a moment, however late it is.
+    fn part_of_rest(&self) -> Duration {
+        (self.left() / 2).max(Duration::from_millis(100))
+    }
 }
 
 /// Workers that have imported their language's files.

@@ -11,6 +11,8 @@ const SAME_WISH: Duration = Duration::from_millis(500);
 /// SIGINT, SIGTERM and SIGHUP: each asks to stop, in order; a further one at once.
 pub(crate) struct Signals {
     signals: [Signal; 3],
+    /// A limit on the size of files (`ulimit -f`) is an error of the write that meets it, not the end of the process.
+    _file_too_large: Signal,
 }
 
 impl Signals {
@@ -22,6 +24,7 @@ impl Signals {
                 listen(SignalKind::terminate())?,
                 listen(SignalKind::hangup())?,
             ],
+            _file_too_large: listen(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?,
         })
     }
 

@@ -80,6 +80,12 @@ class Emitted {
 /** Whether anything of the event still waited, and does not any more. */
 const cancel = (call, event) => operate(call, 'cancel', { event }, undefined, (deliveries) => deliveries > 0)
 
+/** `null` says that no value is there: too much to be meant by leaving it out. */
+function expectedOf(revision) {
+  // The engine says what it should be.
+  return revision === undefined ? 'undefined' : (revision ?? undefined)
+}
+
 function createState(call) {
   const ttlOf = (options) => (options?.ttl == null ? undefined : { ttl: options.ttl })
   return {
@@ -91,9 +97,9 @@ function createState(call) {
     getGroup: (group) => operate(call, 'state.getGroup', { group }),
     clear: (group) => operate(call, 'state.clear', { group }),
     entry: (group, key) => operate(call, 'state.entry', { group, key }),
-    setIfRevision: (group, key, value = null, revision = null, options) =>
+    setIfRevision: (group, key, value = null, revision, options) =>
       operate(call, 'state.setIf', { group, key }, value, undefined, {
-        expected: revision ?? undefined,
+        expected: expectedOf(revision),
         ...ttlOf(options),
       }),
     update: (group, key, changes) => operate(call, 'state.update', { group, key }, changes),

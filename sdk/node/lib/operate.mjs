@@ -49,12 +49,22 @@ function metaOf(call, op, names, more) {
     meta.step = call.step.source
   }
   for (const name in names) meta[name] = nameText(op, name, names[name])
-  return more === undefined ? meta : Object.assign(meta, more)
+  for (const name in more) {
+    const value = more[name]
+    // JSON has no NaN: it would count as left out. An invalid Date is one.
+    if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${op}: ${name} must not be ${value}`)
+    meta[name] = value
+  }
+  return meta
 }
 
 /** Numbers are common ids and become text. Anything else is a mistake that would end up as a key "[object Object]". */
 function nameText(op, name, value) {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') {
+    // Half a surrogate pair has no UTF-8: two such names would be stored as one.
+    if (value.isWellFormed()) return value
+    throw new TypeError(`${op}: ${name} contains half a surrogate pair, which is no Unicode text`)
+  }
   if (typeof value === 'number' || typeof value === 'bigint') return String(value)
   const what = value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value
   throw new TypeError(`${op}: ${name} must be a string, not ${what}`)

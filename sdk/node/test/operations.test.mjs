@@ -213,3 +213,23 @@ test('a long operation that is refused early is not sent to its end', async () =
   assert.equal((await engine.result(id)).meta.error.code, 'too-large')
   assert.ok(engine.frames.some((f) => f.kind === KIND.ABORT && f.id === number && f.flags === 0))
 })
+
+test('what JSON or UTF-8 would silently change is refused', async () => {
+  for (const [code, message] of [
+    [`emit({ topic: 't', delay: NaN })`, 'emit: delay must not be NaN'],
+    [`emit({ topic: 't', delay: Infinity })`, 'emit: delay must not be Infinity'],
+    [`emit({ topic: 't', at: new Date(NaN) })`, 'emit: at must not be NaN'],
+    [`emit({ topic: 't', priority: NaN })`, 'emit: priority must not be NaN'],
+    [`state.set('g', 'k', 1, { ttl: NaN })`, 'state.set: ttl must not be NaN'],
+    [
+      `emit({ topic: 't', idempotencyKey: 'x\\ud800' })`,
+      'emit: once contains half a surrogate pair, which is no Unicode text',
+    ],
+    [`state.set('lone\\ud801', 'k', 1)`, 'state.set: group contains half a surrogate pair, which is no Unicode text'],
+  ]) {
+    engine.ops.length = 0
+    const { error, op } = await run(`return ${code}`)
+    assert.deepEqual([error?.message, op], [message, {}], code)
+  }
+  assert.equal((await run(`return state.setIfRevision('g', 'k', 2)`)).op.expected, 'undefined')
+})

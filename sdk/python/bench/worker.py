@@ -32,7 +32,11 @@ LARGE = {"customer": {"name": "Ada Lovelace", "email": "ada@example.com"}, "item
 
 #: Name to kind, text of the step, body.
 STEPS: dict[str, tuple[str, str, Any]] = {
-    "hello": ("api", API + "async def handler(req, ctx):\n  return {'status': 200, 'body': {'hello': req.body['name']}}", SMALL),
+    "hello": (
+        "api",
+        API + "async def handler(req, ctx):\n  return {'status': 200, 'body': {'hello': req.body['name']}}",
+        SMALL,
+    ),
     "json-1kb": ("api", API + "async def handler(req, ctx):\n  return {'status': 200, 'body': req.body}", LARGE),
     "emit": (
         "api",
@@ -47,7 +51,11 @@ STEPS: dict[str, tuple[str, str, Any]] = {
         "  return {'status': 200, 'body': {'ok': True}}",
         SMALL,
     ),
-    "sync": ("api", API + "def handler(req, ctx):\n  return {'status': 200, 'body': {'hello': req.body['name']}}", SMALL),
+    "sync": (
+        "api",
+        API + "def handler(req, ctx):\n  return {'status': 200, 'body': {'hello': req.body['name']}}",
+        SMALL,
+    ),
     "event": (
         "event",
         "config = {'type': 'event', 'name': 'E', 'subscribes': ['t'], 'emits': []}\n"

@@ -1,11 +1,12 @@
-"""Dicts whose members are attributes too: `req.body["name"]`, `req.body.get("name")` and `req.body.name` are the same."""
+"""Dicts whose members are attributes too: `req.body["name"]`, `req.body.get("name")`, `req.body.name` are the same."""
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 
-class Bag(dict):
+class Bag(dict):  # type: ignore[type-arg]
     """A dict with attribute access. What Motia hands to a handler is made of these, through all lists and levels.
 
     The methods of dict win: a member named `items` is `bag["items"]`. A missing member raises AttributeError, so that
@@ -47,8 +48,6 @@ class Bag(dict):
         return type(self)(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Bag:
-        from copy import deepcopy
-
         copied = type(self)()
         memo[id(self)] = copied
         for key, value in self.items():

@@ -15,7 +15,7 @@ from .streams import Streams
 
 
 class _Lazy:
-    """A member that is made when it is first asked for, since handlers use few, and is the object's own from then on."""
+    """A member that is made when it is first asked for, as handlers use few, and is the object's own from then on."""
 
     def __init__(self, make: Any) -> None:
         self._make = make

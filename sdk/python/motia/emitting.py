@@ -54,7 +54,7 @@ def emit(call: Any, event: Any, data: Any, members: dict[str, Any]) -> Any:
         return _nothing(call, event)
     names = {"topic": topic}
     more: Optional[dict[str, Any]] = None
-    if len(event) > 2 or event is members:
+    if event is members or len(event) > (2 if "data" in event else 1):
         more = {}
         for member, value in event.items():
             name = _MEMBERS.get(member)
@@ -63,7 +63,7 @@ def emit(call: Any, event: Any, data: Any, members: dict[str, Any]) -> Any:
             if name in _NAMES:
                 names[name] = value
             else:
-                more[name] = _time(name, value)
+                more[name] = _time(value)
     return operate(call, "emit", names, data, _emitted, call, more, 3)
 
 
@@ -86,7 +86,7 @@ def any_deliveries(deliveries: Any, _: Any) -> bool:
     return bool(deliveries)
 
 
-def _time(name: str, value: Any) -> Any:
+def _time(value: Any) -> Any:
     if isinstance(value, timedelta):
         return value.total_seconds()
     if isinstance(value, datetime):

@@ -113,7 +113,7 @@ def _text(message: Any) -> str:
         return "[unreadable]"
 
 
-def _print(level: str, message: str, details: Any, source: str, call: Any) -> None:
+def _print(level: str, message: str, details: Any, *_: Any) -> None:
     """Outside of a worker."""
     shown = "" if details is NOTHING else " " + json.dumps(details, default=str, ensure_ascii=False)
     print(f"[{level.upper()}] {message}{shown}", file=sys.stderr)

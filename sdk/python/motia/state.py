@@ -20,7 +20,9 @@ class State:
         """The value, or None."""
         return operate(self._call, "state.get", {"group": group, "key": key})
 
-    def set(self, group: str, key: str, value: Any, options: Optional[dict[str, Any]] = None, *, ttl: Any = None) -> Any:
+    def set(
+        self, group: str, key: str, value: Any, options: Optional[dict[str, Any]] = None, *, ttl: Any = None
+    ) -> Any:
         """Stores the value for good, or for `ttl` (seconds, "12h", a timedelta). Gives the value."""
         names = {"group": group, "key": key}
         return operate(self._call, "state.set", names, value, _given, value, _ttl(options, ttl))
@@ -50,7 +52,10 @@ class State:
         *,
         ttl: Any = None,
     ) -> Any:
-        """Stores only if nobody has written since; with None, only if there is no value. Gives `{written, revision}`."""
+        """Stores only if nobody has written since; with None, only if there is no value.
+
+        Gives `{written, revision}`.
+        """
         more = _ttl(options, ttl) or {}
         if revision is not None:
             more["expected"] = revision

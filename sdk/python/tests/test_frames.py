@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import random
 import unittest
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Iterable, Optional
+from typing import Any, Optional
 
 from motia._worker import frames
 from motia._worker.bodies import Outgoing
@@ -67,7 +68,8 @@ class Golden(unittest.TestCase):
 class Chunks(unittest.TestCase):
     def test_frames_survive_any_cut(self) -> None:
         stream = [
-            encode_frame(3, 0, n, {"n": n} if n % 3 else {}, b"b" * (n * 37 % 5000) if n % 5 else b"") for n in range(60)
+            encode_frame(3, 0, n, {"n": n} if n % 3 else {}, b"b" * (n * 37 % 5000) if n % 5 else b"")
+            for n in range(60)
         ]
         whole = b"".join(stream)
         expected = decode([whole])

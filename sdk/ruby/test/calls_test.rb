@@ -31,6 +31,7 @@ class CallsTest < WorkerTest
         raise Errno::ENOENT, "broken"
       end
     RUBY
+    "typo.step.rb" => step("req.body.constant ? Nowhere : helpr") + "def helper = 1",
     "exception.step.rb" => step("raise Exception, 'all of it'"),
     "nothing.step.rb" => step("nil"),
     "event.step.rb" => step('context.logger.info("got", { data: input, flows: context.flows }); { status: "dropped" }',
@@ -96,9 +97,16 @@ class CallsTest < WorkerTest
     error = engine.json("raises.step.rb")["error"]
     assert_equal ["Errno::ENOENT", "No such file or directory - broken", "ENOENT"], error.values_at("name", "message", "code")
     assert_equal %w[ArgumentError why], error["cause"].values_at("name", "message")
-    assert_match(/\AErrno::ENOENT: .*\n    at raises.step.rb:7:in .*handler'\n    at raises.step.rb:4:/, error["stack"])
+    assert_match(/\AErrno::ENOENT: .*\n    at raises.step.rb:7:in .*handler'\n    at raises.step.rb:3:/, error["stack"])
     refute_match(%r{sdk/ruby}, error["stack"])
     assert_equal "all of it", engine.json("exception.step.rb")["error"]["message"]
+  end
+
+  def test_names_that_nobody_gave_do_not_appear_in_what_ruby_says
+    error = engine.json("typo.step.rb")["error"]
+    assert_match(/\Aundefined local variable or method [`']helpr' for main(:Object)?\nDid you mean\?  helper\z/, error["message"])
+    refute_match(/Motia/, error["stack"])
+    assert_equal "uninitialized constant Nowhere", engine.json("typo.step.rb", { constant: true })["error"]["message"]
   end
 
   def test_a_handler_that_returns_nothing_is_told_so

@@ -151,7 +151,7 @@ class WorkerProcessTest < WorkerTest
       assert_match(/a forked process has no connection/, message)
       refute_equal body["ours"], fd
       assert_equal 0, body["status"]
-      assert_equal "from the child\n", engine.stdout
+      assert_equal "from the child\n", engine.await_stdout("child")
       assert_equal 200, engine.json("fork.step.rb")["status"]
     end
   end

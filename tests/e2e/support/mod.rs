@@ -77,7 +77,7 @@ impl Project {
     pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
         let mut engine = self.launch(arguments, environment);
         let ready = engine.wait_for("http://");
-        engine.port = ready.split("http://").nth(1).and_then(port_of).expect("a port in the ready line");
+        engine.set_port(&ready);
         engine
     }
 
@@ -85,6 +85,13 @@ impl Project {
     pub(crate) fn launch(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Engine {
         let mut command = alone(env!("CARGO_BIN_EXE_motia"));
         command.args(arguments).envs(environment.iter().copied()).stdin(Stdio::null());
+        self.spawn(command)
+    }
+
+    /// Starts what a shell runs.
+    pub(crate) fn launch_shell(&self, script: &str) -> Engine {
+        let mut command = alone("sh");
+        command.args(["-c", script]).stdin(Stdio::null());
         self.spawn(command)
     }
 
@@ -184,6 +191,11 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
+    /// The port that a ready line names.
+    pub(crate) fn set_port(&mut self, ready: &str) {
+        self.port = ready.split("http://").nth(1).and_then(port_of).expect("a port in the ready line");
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::new(self.port)
     }

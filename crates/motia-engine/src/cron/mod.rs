@@ -5,7 +5,7 @@
 pub mod schedule;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use motia_core::record::{Cause, Level};
@@ -27,6 +27,8 @@ const NAP: Duration = Duration::from_secs(20);
 #[derive(Default)]
 pub(crate) struct Scheduler {
     running: Mutex<HashMap<StepName, Running>>,
+    /// Since when somebody looks at schedules: what passed before is past.
+    since: OnceLock<Timestamp>,
 }
 
 struct Running {
@@ -86,6 +88,7 @@ impl Engine {
             Some(motia_ports::cron::Schedule { step, source, rule })
         });
         let now = self.shared.telemetry.clock().now();
+        self.scheduler.since.get_or_init(|| now);
         let declared = self.shared.backends.cron.declare(schedules.collect(), project.broken.clone(), now);
         let known: HashMap<_, _> =
             declared.await.map_err(Error::Schedules)?.into_iter().map(|known| (known.step, known.accounted)).collect();
@@ -133,15 +136,20 @@ impl Engine {
         let Some(trigger) = trigger(&step) else { return };
         let mut why = "no engine ran then";
         let mut said = false;
+        let since = self.scheduler.since.get().copied().unwrap_or(accounted);
         while !stop.is_cancelled() {
-            if !said && clock.now().until(accounted) > schedule::LATE {
-                said = true;
-                let text = format!(
-                    "the clock was put back behind the newest tick, {accounted}: this schedule goes on after it"
-                );
-                self.shared.telemetry.log_of(Level::Warn, None, Some(step.name.clone()), text);
+            let now = clock.now();
+            if now < accounted {
+                if !said && now.until(accounted) > schedule::LATE {
+                    said = true;
+                    let text = format!(
+                        "the clock was put back behind {accounted}, up to where this schedule has come: it goes on from now, and what has run does not run again"
+                    );
+                    self.shared.telemetry.log_of(Level::Warn, None, Some(step.name.clone()), text);
+                }
+                accounted = now;
             }
-            let Due { run, missed, next } = schedule.due(accounted, clock.now(), trigger.catch_up);
+            let Due { run, missed, next } = schedule.due(accounted, now, trigger.catch_up, since.min(now));
             if let Some(missed) = missed {
                 accounted = accounted.max(missed.last);
                 self.miss(&step, missed, why).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
-use jiff::tz::TimeZone;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 use motia_core::Timestamp;
 use motia_core::step::CronTrigger;
 
@@ -15,11 +15,39 @@ pub(super) const MOST_CAUGHT_UP: usize = 1000;
 /// Missed instants are counted up to here: a schedule of every second has millions of them in a month.
 const MOST_COUNTED: usize = 10_000;
 
+/// How long after a change of the clocks a time of day may be that the change left out.
+const GAP: Duration = Duration::from_secs(3 * 3600);
+
 /// A schedule that was understood.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     cron: Cron,
     zone: TimeZone,
+    by: By,
+}
+
+/// What a schedule goes by when the clocks change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// The hands of the clock: hours are named. Each time of day is met once, also one that is left out or comes twice.
+    TimeOfDay,
+    /// The time that passes: every hour, every few minutes.
+    ElapsedTime,
+}
+
+impl By {
+    /// The hour is the third field from the end of five or six without the weekday's.
+    fn of(expression: &str) -> Self {
+        let fields: Vec<_> = expression.split_whitespace().collect();
+        let hour = fields.len().checked_sub(4).and_then(|at| fields.get(at));
+        match hour {
+            Some(hour) if !hour.contains('*') && *hour != "0-23" => Self::TimeOfDay,
+            Some(_) => Self::ElapsedTime,
+            // A nickname such as @daily.
+            None if expression.eq_ignore_ascii_case("@hourly") => Self::ElapsedTime,
+            None => Self::TimeOfDay,
+        }
+    }
 }
 
 /// The schedule cannot be understood.
@@ -76,29 +104,64 @@ impl Schedule {
         let bad = |reason: String| BadSchedule::Expression { expression: expression.to_owned(), reason };
         let cron =
             parser.parse(expression.trim()).map_err(|error| bad(error.to_string().trim_end_matches('.').to_owned()))?;
-        Ok(Self { cron, zone })
+        Ok(Self { cron, zone, by: By::of(expression) })
     }
 
     /// The first instant after `after`; `None` if there is none.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        let next = self.cron.find_next_occurrence(&self.zoned(after)?, false).ok()?;
-        Some(Timestamp(next.timestamp().as_millisecond()))
+        match self.by {
+            By::ElapsedTime => {
+                let next = self.cron.find_next_occurrence(&self.zoned(after)?, false).ok()?;
+                Some(Timestamp(next.timestamp().as_millisecond()))
+            }
+            // Times of day that were left out come at the end of the gap: they lie before it on the face of the clock.
+            By::TimeOfDay => self.times_of_day(Timestamp(after.0 - GAP.as_millis() as i64)).find(|at| *at > after),
+        }
     }
 
-    /// The last instant up to `upto`.
+    /// The last instant up to `upto`, if there is one in the years before.
     fn last(&self, upto: Timestamp) -> Option<Timestamp> {
         let last = self.cron.find_previous_occurrence(&self.zoned(upto)?, true).ok()?;
-        Some(Timestamp(last.timestamp().as_millisecond()))
+        let last = Timestamp(last.timestamp().as_millisecond());
+        match self.by {
+            By::ElapsedTime => Some(last),
+            By::TimeOfDay => {
+                let from = Timestamp(last.0 - 2 * GAP.as_millis() as i64);
+                self.times_of_day(from).take_while(|at| *at <= upto).last()
+            }
+        }
+    }
+
+    /// The instants of a schedule that goes by the hands of the clock: those that it would have in a place where no clock is ever changed,
+    /// as they are here. They only go forward.
+    fn times_of_day(&self, from: Timestamp) -> impl Iterator<Item = Timestamp> {
+        let mut at = self.zoned(from).and_then(|from| from.datetime().to_zoned(TimeZone::UTC).ok());
+        std::iter::from_fn(move || {
+            let next = self.cron.find_next_occurrence(at.as_ref()?, false).ok()?;
+            let here = self.zone.to_ambiguous_timestamp(next.datetime());
+            let met = match here.offset() {
+                AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => here.earlier(),
+                // The moment at which the clocks went forward.
+                AmbiguousOffset::Gap { .. } => here
+                    .earlier()
+                    .map(|before| self.zone.following(before).next().map_or(before, |change| change.timestamp())),
+            };
+            at = Some(next);
+            Some(Timestamp(met.ok()?.as_millisecond()))
+        })
     }
 
     fn zoned(&self, at: Timestamp) -> Option<jiff::Zoned> {
         Some(jiff::Timestamp::from_millisecond(at.as_millis()).ok()?.to_zoned(self.zone.clone()))
     }
 
-    /// What is to be done about the instants after `accounted`, up to `now`. `catch_up`: how far back they are caught up with.
-    pub(super) fn due(&self, accounted: Timestamp, now: Timestamp, catch_up: Duration) -> Due {
-        let window = catch_up.max(LATE).saturating_add(Duration::from_millis(1));
-        let opens = Timestamp(now.0.saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX)));
+    /// What is to be done about the instants after `accounted`, up to `now`. `catch_up`: how far back they are caught up with. `since`: from
+    /// when on somebody looked; what is a little late but not older than that is met.
+    pub(super) fn due(&self, accounted: Timestamp, now: Timestamp, catch_up: Duration, since: Timestamp) -> Due {
+        let back = |by: Duration| Timestamp(now.0.saturating_sub(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)));
+        let met = back(LATE).max(Timestamp(since.0.saturating_sub(1)));
+        let opens = Timestamp(back(catch_up).min(met).0.saturating_sub(1)).min(now);
+        let opens = self.most_worth(opens.max(accounted), now);
         let mut due = Due { next: self.next(now), ..Due::default() };
         let mut at = accounted;
         if opens > accounted {
@@ -109,15 +172,16 @@ impl Schedule {
             due.run.push(next);
             at = next;
         }
-        if let Some(too_many) = due.run.len().checked_sub(MOST_CAUGHT_UP).filter(|too_many| *too_many > 0) {
-            let dropped: Vec<_> = due.run.drain(..too_many).collect();
-            let (first, last, count) = (dropped[0], dropped[too_many - 1], too_many as u64);
-            due.missed = Some(match due.missed {
-                None => MissedInstants { first, last, count },
-                Some(earlier) => MissedInstants { first: earlier.first, last, count: earlier.count + count },
-            });
-        }
         due
+    }
+
+    /// From when on there are no more instants up to `now` than are caught up with, but not before `opens`.
+    fn most_worth(&self, opens: Timestamp, now: Timestamp) -> Timestamp {
+        let before = |at: Timestamp| self.last(Timestamp(at.0 - 1)).filter(|before| *before > opens);
+        let newest = self.last(now).filter(|last| *last > opens);
+        let all = std::iter::successors(newest, |at| before(*at));
+        // One instant fewer than are too many: that one is where it opens.
+        all.skip(MOST_CAUGHT_UP).next().unwrap_or(opens)
     }
 
     fn missed(&self, after: Timestamp, upto: Timestamp) -> Option<MissedInstants> {

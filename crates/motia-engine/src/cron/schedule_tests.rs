@@ -69,6 +69,37 @@ fn a_daily_job_is_neither_lost_nor_doubled_when_the_clocks_change() {
 }
 
 #[test]
+fn several_times_of_day_are_each_met_once_when_the_clocks_change() {
+    assert_eq!(
+        instants("30 2,14 * * *", "2027-03-27T15:00:00", 3),
+        ["Sun 2027-03-28 03:00:00+0200", "Sun 2027-03-28 14:30:00+0200", "Mon 2027-03-29 02:30:00+0200"]
+    );
+    assert_eq!(
+        instants("30 2,14 * * *", "2027-10-30T15:00:00", 3),
+        ["Sun 2027-10-31 02:30:00+0200", "Sun 2027-10-31 14:30:00+0100", "Mon 2027-11-01 02:30:00+0100"]
+    );
+    // All that was left out is made good at once.
+    assert_eq!(
+        instants("*/15 2 * * *", "2027-03-27T12:00:00", 2),
+        ["Sun 2027-03-28 03:00:00+0200", "Mon 2027-03-29 02:00:00+0200"]
+    );
+    assert_eq!(
+        instants("*/30 2-3 * * *", "2027-10-30T12:00:00", 5),
+        [
+            "Sun 2027-10-31 02:00:00+0200",
+            "Sun 2027-10-31 02:30:00+0200",
+            "Sun 2027-10-31 03:00:00+0100",
+            "Sun 2027-10-31 03:30:00+0100",
+            "Mon 2027-11-01 02:00:00+0100",
+        ]
+    );
+    assert_eq!(
+        instants("0 30 2 * * *", "2027-03-28T01:59:59", 2),
+        ["Sun 2027-03-28 03:00:00+0200", "Mon 2027-03-29 02:30:00+0200"]
+    );
+}
+
+#[test]
 fn hourly_and_minute_jobs_go_by_elapsed_time_when_the_clocks_change() {
     assert_eq!(
         instants("0 * * * *", "2027-03-28T00:30:00", 3),
@@ -117,16 +148,19 @@ fn what_passed_while_nobody_looked_is_missed_or_caught_up_with() {
     let (accounted, now) = (at("2027-01-05T08:00:00"), at("2027-01-05T13:00:03"));
     let hour = |hour: u8| at(&format!("2027-01-05T{hour:02}:00:00"));
     let missed = |first, last, count| Some(MissedInstants { first: hour(first), last: hour(last), count });
+    let looked = at("2027-01-05T12:59:00");
 
-    let due = schedule.due(accounted, now, Duration::ZERO);
+    let due = schedule.due(accounted, now, Duration::ZERO, now);
+    assert_eq!((due.run, due.missed), (vec![], missed(9, 13, 5)), "nobody looked, not even for the last one");
+    let due = schedule.due(accounted, now, Duration::ZERO, looked);
     assert_eq!((due.run, due.missed, due.next), (vec![hour(13)], missed(9, 12, 4), Some(hour(14))));
-    let due = schedule.due(accounted, now, Duration::from_secs(2 * 3600 + 60));
+    let due = schedule.due(accounted, now, Duration::from_secs(2 * 3600 + 60), looked);
     assert_eq!((due.run, due.missed), (vec![hour(11), hour(12), hour(13)], missed(9, 10, 2)));
-    let due = schedule.due(accounted, now, Duration::from_secs(24 * 3600));
+    let due = schedule.due(accounted, now, Duration::from_secs(24 * 3600), now);
     assert_eq!((due.run.len(), due.missed), (5, None));
-    let due = schedule.due(hour(13), now, Duration::from_secs(24 * 3600));
+    let due = schedule.due(hour(13), now, Duration::from_secs(24 * 3600), looked);
     assert_eq!((due.run, due.missed), (vec![], None), "what is accounted for is done with");
-    let due = schedule.due(at("2028-01-01T00:00:00"), now, Duration::ZERO);
+    let due = schedule.due(at("2028-01-01T00:00:00"), now, Duration::ZERO, looked);
     assert_eq!((due.run, due.missed, due.next), (vec![], None, Some(hour(14))), "the clock was put back");
 }
 
@@ -134,7 +168,7 @@ fn what_passed_while_nobody_looked_is_missed_or_caught_up_with() {
 fn a_month_of_seconds_is_counted_no_further_than_it_is_worth() {
     let schedule = berlin("* * * * * *");
     let now = at("2027-02-01T00:00:00");
-    let due = schedule.due(at("2027-01-01T00:00:00"), now, Duration::from_secs(3600));
+    let due = schedule.due(at("2027-01-01T00:00:00"), now, Duration::from_secs(30 * 86400), now);
     assert_eq!(due.run.len(), MOST_CAUGHT_UP);
     assert_eq!(due.run.last(), Some(&now));
     let missed = due.missed.expect("most of them");
@@ -147,7 +181,7 @@ proptest! {
     /// However often one looks, each instant is run or missed exactly once.
     #[test]
     fn every_instant_is_accounted_for_once(
-        expression in prop::sample::select(vec!["*/7 * * * *", "0 3 * * *", "30 2 * * *", "*/20 * * * * *", "15 */2 * * 1-5"]),
+        expression in prop::sample::select(vec!["*/7 * * * *", "0 3 * * *", "30 2 * * *", "*/20 * * * * *", "15 */2 * * 1-5", "*/20 1-3 * * *"]),
         catch_up in prop::sample::select(vec![0_u64, 30, 3600]),
         steps in prop::collection::vec(1_i64..20_000, 1..30),
         start in prop::sample::select(vec!["2027-03-28T00:00:00", "2027-10-31T00:00:00", "2027-06-01T00:00:00"]),
@@ -157,7 +191,8 @@ proptest! {
         let (mut now, mut seen, mut missed) = (accounted, Vec::new(), 0);
         for step in steps {
             now = Timestamp(now.0 + step * 500);
-            let due = schedule.due(accounted, now, Duration::from_secs(catch_up));
+            let since = Timestamp(now.0 - 5000);
+            let due = schedule.due(accounted, now, Duration::from_secs(catch_up), since);
             if let Some(instants) = due.missed {
                 prop_assert!(instants.first > accounted && instants.last >= instants.first);
                 missed += instants.count;

@@ -24,6 +24,7 @@ pub async fn cron(lock: &dyn CronLock) {
     schedules(lock).await;
     ticks(lock).await;
     overlaps(lock).await;
+    clock_put_back(lock).await;
 }
 
 async fn schedules(lock: &dyn CronLock) {
@@ -104,6 +105,21 @@ async fn ticks(lock: &dyn CronLock) {
     assert_eq!((running.outcome, running.ended), (None, None), "one that runs has no outcome");
 }
 
+/// The clock was ahead for a while.
+async fn clock_put_back(lock: &dyn CronLock) {
+    let all = vec![schedule("k", "hourly")];
+    lock.declare(all.clone(), Vec::new(), Timestamp(0)).await.expect("declare");
+    assert_eq!(begin(lock, tick("k", 9000), Timestamp(9001)).await, Begun::Yes);
+    lock.end(tick("k", 9000), TickOutcome::Succeeded, Timestamp(9002)).await.expect("end");
+    assert_eq!(begin(lock, tick("k", 1000), Timestamp(1001)).await, Begun::Yes, "rule 5: it goes on from there");
+    lock.end(tick("k", 1000), TickOutcome::Succeeded, Timestamp(1002)).await.expect("end");
+    let known = lock.declare(all.clone(), Vec::new(), Timestamp(1500)).await.expect("declare");
+    assert_eq!(known[0].accounted, Timestamp(1000), "rule 5: and is accounted for up to there");
+    assert_eq!(begin(lock, tick("k", 9000), Timestamp(9001)).await, Begun::Taken, "rule 5: nothing runs twice");
+    let known = lock.declare(all, Vec::new(), Timestamp(500)).await.expect("declare");
+    assert_eq!(known[0].accounted, Timestamp(500), "rule 3: no schedule is ahead of the clock");
+}
+
 async fn overlaps(lock: &dyn CronLock) {
     let all = vec![schedule("o", "hourly"), schedule("p", "hourly")];
     lock.declare(all.clone(), Vec::new(), Timestamp(0)).await.expect("declare");
@@ -118,7 +134,7 @@ async fn overlaps(lock: &dyn CronLock) {
     let history = lock.history("o".into(), 9).await.expect("history");
     assert_eq!(history.len(), 2, "rule 1: what somebody asked for is not recorded as skipped");
     assert!(matches!(&history[0].outcome, Some(TickOutcome::Skipped(_))) && history[0].tick == tick("o", 200));
-    let known = lock.declare(all, Vec::new(), Timestamp(0)).await.expect("declare");
+    let known = lock.declare(all, Vec::new(), Timestamp(250)).await.expect("declare");
     assert_eq!(known[0].accounted, Timestamp(200), "rule 5: a skipped tick is accounted for");
     lock.end(tick("o", 100), TickOutcome::Succeeded, Timestamp(260)).await.expect("end");
     assert_eq!(skip(tick("o", 200)).await, Begun::Taken, "a skipped tick is not run later");

@@ -358,6 +358,9 @@ async fn cancelled(queue: &dyn EventQueue) {
     let current = queue.emit(event("c", Some("h"), "2")).done.await.expect("emit").event;
     let next = queue.emit(event("c", Some("h"), "3")).done.await.expect("emit").event;
     let out = receive(queue, "can", 1).await;
+    let depth = queue.depths().await.expect("depths").into_iter().find(|depth| depth.step.as_str() == "can");
+    assert_eq!(depth.map(|depth| (depth.waiting - depth.running, depth.running)), Some((2, 1)), "one runs, two wait");
+    assert!(queue.show(out[0].id).await.expect("show").expect("there").info.running);
     assert_eq!(queue.cancel(current).done.await.expect("cancel"), 1, "rule 11: what is out is not taken back");
     let ahead = receive(queue, "can-fifo", 10).await;
     assert_eq!(data(&ahead[0]), "3", "a cancelled head makes way");
@@ -423,6 +426,7 @@ async fn paused(queue: &dyn EventQueue) {
     finish(queue, &out).await;
     let depths = queue.depths().await.expect("depths");
     assert_eq!((depths[0].waiting, depths[0].paused, depths[0].orphan), (1, true, false));
+    assert_eq!(depths[0].running, 0);
     let waits = receive(queue, "paused", 10);
     let resumed = async {
         tokio::time::sleep(Duration::from_millis(50)).await;

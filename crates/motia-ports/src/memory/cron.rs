@@ -45,7 +45,7 @@ impl CronLock for MemoryCron {
         });
         for schedule in active {
             let same = schedules.get(&schedule.step).filter(|(known, _)| known.rule == schedule.rule);
-            let accounted = same.map_or(at, |(_, accounted)| *accounted);
+            let accounted = same.map_or(at, |(_, accounted)| at.min(*accounted));
             schedules.insert(schedule.step.clone(), (schedule, accounted));
         }
         kept.retain(|(step, _), _| schedules.contains_key(step));
@@ -55,6 +55,9 @@ impl CronLock for MemoryCron {
 
     fn begin(&self, tick: Tick, overlap: Overlap, at: Timestamp) -> Write<Begun> {
         let mut ticks = self.ticks.lock();
+        if let Some((_, accounted)) = ticks.schedules.get_mut(&tick.step).filter(|(_, accounted)| *accounted > at) {
+            *accounted = tick.due.min(at);
+        }
         ticks.account(&tick);
         let place = (tick.step.clone(), tick.due);
         if ticks.ticks.contains_key(&place) {

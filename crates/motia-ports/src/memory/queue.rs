@@ -148,11 +148,12 @@ impl Rows {
 }
 
 impl Row {
-    fn info(&self) -> DeliveryInfo {
+    fn info(&self, out: &HashSet<DeliveryId>) -> DeliveryInfo {
         DeliveryInfo {
             id: self.delivery.id,
             step: self.delivery.step.clone(),
             state: self.state,
+            running: out.contains(&self.delivery.id),
             topic: self.delivery.topic.clone(),
             trace: self.delivery.trace,
             group: self.delivery.group.clone(),
@@ -279,16 +280,19 @@ impl EventQueue for MemoryQueue {
         self.read(|rows| {
             let mut depths: BTreeMap<StepName, QueueDepth> = BTreeMap::new();
             let of_rows = rows.deliveries.values().filter(|row| row.state != DeliveryState::Replayed);
-            let steps = of_rows.map(|row| (&row.delivery.step, Some(row.state)));
-            for (step, state) in steps.chain(rows.paused.iter().map(|step| (step, None))) {
+            let steps = of_rows.map(|row| (&row.delivery.step, Some(row)));
+            for (step, row) in steps.chain(rows.paused.iter().map(|step| (step, None))) {
+                let state = row.map(|row| row.state);
                 let depth = depths.entry(step.clone()).or_insert_with(|| QueueDepth {
                     step: step.clone(),
                     waiting: 0,
+                    running: 0,
                     dead: 0,
                     paused: rows.paused.contains(step),
                     orphan: !rows.subscriptions.iter().any(|subscription| subscription.step == *step),
                 });
                 depth.waiting += u64::from(state == Some(DeliveryState::Waiting));
+                depth.running += u64::from(row.is_some_and(|row| rows.out.contains(&row.delivery.id)));
                 depth.dead += u64::from(state == Some(DeliveryState::Dead));
             }
             depths.into_values().collect()
@@ -306,14 +310,14 @@ impl EventQueue for MemoryQueue {
             let wanted = |row: &&Row| {
                 row.delivery.step == step && row.state == state && after.is_none_or(|after| row.delivery.id > after)
             };
-            rows.deliveries.values().filter(wanted).take(most).map(Row::info).collect()
+            rows.deliveries.values().filter(wanted).take(most).map(|row| row.info(&rows.out)).collect()
         })
     }
 
     fn show(&self, id: DeliveryId) -> Pending<Option<DeliveryDetails>> {
         self.read(|rows| {
             rows.deliveries.get(&id).map(|row| DeliveryDetails {
-                info: row.info(),
+                info: row.info(&rows.out),
                 data: row.delivery.data.clone(),
                 attempts: row.attempts.clone(),
             })

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use motia_worker::operation::{EmitMembers, EmitRequest};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -18,13 +18,18 @@ pub(crate) struct ByHand {
 #[serde(rename_all = "camelCase")]
 struct Written<'a> {
     topic: String,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "given")]
     data: Option<&'a RawValue>,
     message_group_id: Option<String>,
     delay: Option<Value>,
     at: Option<Value>,
     priority: Option<Value>,
     idempotency_key: Option<String>,
+}
+
+/// `null` is data like any other.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(deserializer).map(Some)
 }
 
 impl ByHand {

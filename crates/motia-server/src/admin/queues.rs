@@ -32,7 +32,8 @@ async fn depths(State(engine): State<Engine>) -> Answer {
     let queue = |depth: QueueDepth| {
         json!({
             "step": depth.step,
-            "waiting": depth.waiting,
+            "waiting": depth.waiting - depth.running,
+            "running": depth.running,
             "dead": depth.dead,
             "paused": depth.paused,
             "orphan": depth.orphan,
@@ -51,8 +52,9 @@ struct Page {
 
 async fn list(State(engine): State<Engine>, Path(step): Path<String>, Query(page): Query<Page>) -> Answer {
     let state = state(page.state.as_deref().unwrap_or("dead"))?;
+    let step = known(&engine, step).await?;
     let (after, most) = (page.after.map(DeliveryId), page.limit.unwrap_or(100).min(MOST));
-    let deliveries = engine.queue().list(step.into(), state, after, most).await?;
+    let deliveries = engine.queue().list(step, state, after, most).await?;
     Ok(Json(json!({ "deliveries": deliveries.iter().map(describe).collect::<Vec<_>>() })))
 }
 
@@ -71,6 +73,7 @@ fn describe(info: &DeliveryInfo) -> Value {
         "id": info.id.0,
         "step": info.step,
         "state": match info.state {
+            DeliveryState::Waiting if info.running => "running",
             DeliveryState::Waiting => "waiting",
             DeliveryState::Dead => "dead",
             DeliveryState::Replayed => "replayed",
@@ -108,18 +111,25 @@ async fn resume(State(engine): State<Engine>, Path(step): Path<String>) -> Answe
     set_paused(&engine, step, false).await
 }
 
-async fn set_paused(engine: &Engine, step: String, paused: bool) -> Answer {
+/// A name that stands for something: a step of the project, or a queue that one has left behind.
+async fn known(engine: &Engine, step: String) -> Result<StepName, Problem> {
     let step = StepName::from(step);
     let in_project = engine.project().steps().any(|known| known.name == step);
     if !in_project && !engine.queue().depths().await?.iter().any(|depth| depth.step == step) {
         return Err(Problem::missing(format!("there is no step '{step}' and no queue of that name")));
     }
+    Ok(step)
+}
+
+async fn set_paused(engine: &Engine, step: String, paused: bool) -> Answer {
+    let step = known(engine, step).await?;
     engine.queue().pause(step.clone(), paused).done.await?;
     Ok(Json(json!({ "step": step, "paused": paused })))
 }
 
 async fn retry_all(State(engine): State<Engine>, Path(step): Path<String>) -> Answer {
-    Ok(Json(json!({ "retried": engine.replay_all(&step.into()).await? })))
+    let step = known(&engine, step).await?;
+    Ok(Json(json!({ "retried": engine.replay_all(&step).await? })))
 }
 
 #[derive(Deserialize)]
@@ -129,7 +139,8 @@ struct Which {
 
 async fn discard_all(State(engine): State<Engine>, Path(step): Path<String>, Query(which): Query<Which>) -> Answer {
     let state = state(which.state.as_deref().unwrap_or("dead"))?;
-    Ok(Json(json!({ "discarded": engine.discard_all(&step.into(), state).await? })))
+    let step = known(&engine, step).await?;
+    Ok(Json(json!({ "discarded": engine.discard_all(&step, state).await? })))
 }
 
 #[derive(Deserialize)]
@@ -138,7 +149,8 @@ struct Move {
 }
 
 async fn move_to(State(engine): State<Engine>, Path(step): Path<String>, Json(to): Json<Move>) -> Answer {
-    Ok(Json(json!({ "moved": engine.move_queue(&step.into(), &to.to.into()).await? })))
+    let step = known(&engine, step).await?;
+    Ok(Json(json!({ "moved": engine.move_queue(&step, &to.to.into()).await? })))
 }
 
 #[derive(Deserialize)]
@@ -148,12 +160,56 @@ struct Ids {
 
 async fn retry(State(engine): State<Engine>, Json(ids): Json<Ids>) -> Answer {
     let at = engine.telemetry().clock().now();
-    let replayed = engine.queue().replay(ids.ids.into_iter().map(DeliveryId).collect(), at).done.await?;
+    let ids: Vec<_> = ids.ids.into_iter().map(DeliveryId).collect();
+    let replayed = engine.queue().replay(ids.clone(), at).done.await?;
     let pairs: Vec<_> = replayed.iter().map(|(dead, again)| json!({ "id": dead.0, "as": again.0 })).collect();
-    Ok(Json(json!({ "retried": pairs.len(), "deliveries": pairs })))
+    let left = left(&engine, ids.into_iter().filter(|id| !replayed.iter().any(|(dead, _)| dead == id)), |info| {
+        format!("delivery {} is no dead letter: it is {}", info.id.0, name_of(info))
+    });
+    answer(json!({ "retried": pairs.len(), "deliveries": pairs }), pairs.len(), left.await?)
 }
 
 async fn discard(State(engine): State<Engine>, Json(ids): Json<Ids>) -> Answer {
-    let discarded = engine.queue().discard(ids.ids.into_iter().map(DeliveryId).collect()).done.await?;
-    Ok(Json(json!({ "discarded": discarded })))
+    let (mut discarded, mut asked) = (0, Vec::new());
+    for id in ids.ids.into_iter().map(DeliveryId) {
+        match engine.queue().discard(vec![id]).done.await? {
+            0 => asked.push(id),
+            removed => discarded += removed,
+        }
+    }
+    let left = left(&engine, asked.into_iter(), |info| {
+        format!("delivery {} runs: `motia queue pause` its step, and discard it once its run has ended", info.id.0)
+    });
+    answer(json!({ "discarded": discarded }), discarded, left.await?)
+}
+
+fn name_of(info: &DeliveryInfo) -> String {
+    describe(info)["state"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Why nothing was done to these.
+async fn left(
+    engine: &Engine,
+    ids: impl Iterator<Item = DeliveryId>,
+    why: impl Fn(&DeliveryInfo) -> String,
+) -> Result<Vec<String>, Problem> {
+    let mut left = Vec::new();
+    for id in ids {
+        left.push(match engine.queue().show(id).await? {
+            Some(details) => why(&details.info),
+            None => format!("there is no delivery {}: it was handled, or discarded", id.0),
+        });
+    }
+    Ok(left)
+}
+
+/// What was done, and what was left; a problem if nothing was done.
+fn answer(mut done: Value, count: usize, left: Vec<String>) -> Answer {
+    if count == 0 && !left.is_empty() {
+        return Err(Problem::missing(left.join("; ")));
+    }
+    if !left.is_empty() {
+        done["left"] = json!(left);
+    }
+    Ok(Json(done))
 }

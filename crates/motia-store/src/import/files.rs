@@ -44,14 +44,26 @@ pub(crate) fn import(connection: &Connection, dir: &Path, now: Timestamp, report
             }
         };
         let transaction = connection.unchecked_transaction()?;
-        let count = members.members().map(|member| store(connection, &source, member, now)).sum::<Result<usize>>()?;
+        let (mut count, mut odd) = (0, Vec::new());
+        for member in members.members() {
+            match store(connection, &source, member, now)? {
+                Some(stored) => count += stored,
+                None => odd.push(member.0.to_owned()),
+            }
+        }
         transaction.execute("INSERT INTO meta VALUES (?1, ?2)", (&mark, now.as_millis()))?;
         transaction.commit()?;
-        let what = match &source.stream {
-            None => "values of state".to_owned(),
-            Some(stream) => format!("items of the stream '{stream}'"),
+        let what = match (&source.stream, count) {
+            (None, 1) => "value of state".to_owned(),
+            (None, _) => "values of state".to_owned(),
+            (Some(stream), 1) => format!("item of the stream '{stream}'"),
+            (Some(stream), _) => format!("items of the stream '{stream}'"),
         };
         let path = source.path.display();
+        if !odd.is_empty() {
+            let names = odd.join(", ");
+            report(Level::Warn, format!("{path}: what is no JSON object is no item, and was left out: {names}"));
+        }
         report(Level::Info, format!("imported {count} {what} from {path}; the file stays, and is not read again"));
     }
     say_once_of_redis(connection, dir, now, report)
@@ -88,17 +100,23 @@ fn cannot(report: &Reporter, source: &Source, why: &dyn std::error::Error) {
     report(Level::Warn, format!("{path} is data of Motia 0.x that cannot be imported: {why}. Mend or remove it"));
 }
 
-/// Stores a member. Answers how many were stored.
-fn store(connection: &Connection, source: &Source, (joined, raw): (&str, &RawValue), now: Timestamp) -> Result<usize> {
+/// Stores a member. Answers how many were stored; `None`: it is nothing that could be.
+fn store(
+    connection: &Connection,
+    source: &Source,
+    (joined, raw): (&str, &RawValue),
+    now: Timestamp,
+) -> Result<Option<usize>> {
     let value = value(raw);
-    let Some(stream) = &source.stream else { return store_value(connection, joined, &value) };
-    let Some(created) = created(&value, now) else { return Ok(0) };
+    let Some(stream) = &source.stream else { return store_value(connection, joined, &value).map(Some) };
+    let Some(created) = created(&value, now) else { return Ok(None) };
     connection
         .prepare_cached(
             "INSERT OR IGNORE INTO joined_items (stream, joined, created, item) SELECT ?1, ?2, ?3, ?4
              WHERE NOT EXISTS (SELECT 1 FROM stream_items WHERE stream = ?1 AND grp || ':' || id = ?2)",
         )?
         .execute((stream, joined, created, &value))
+        .map(Some)
 }
 
 /// The JSON inside of a text. A text that holds none, or a value that is no text, stands for itself.

@@ -21,6 +21,7 @@ pub(super) fn depths(connection: &Connection) -> Result<Vec<QueueDepth>> {
             Ok(QueueDepth {
                 step: row.get::<_, String>(0)?.into(),
                 waiting: row.get::<_, i64>(1)?.cast_unsigned(),
+                running: 0,
                 dead: row.get::<_, i64>(2)?.cast_unsigned(),
                 paused: row.get(3)?,
                 orphan: row.get(4)?,
@@ -79,6 +80,8 @@ fn info(row: &Row<'_>) -> Result<DeliveryInfo> {
             1 => DeliveryState::Dead,
             _ => DeliveryState::Replayed,
         },
+        // Memory knows.
+        running: false,
         topic: row.get::<_, String>(3)?.into(),
         trace: trace(row, 4)?,
         group: row.get::<_, Option<String>>(5)?.map(Into::into),

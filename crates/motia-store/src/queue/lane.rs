@@ -405,6 +405,11 @@ impl Lane {
         self.held.contains_key(&id)
     }
 
+    /// How many deliveries are out.
+    pub(super) fn count_out(&self) -> u64 {
+        self.held.len() as u64
+    }
+
     /// Takes a delivery back that is to be removed from disk. `false`: it is out.
     pub(super) fn withdraw(&mut self, id: DeliveryId) -> bool {
         if self.held.contains_key(&id) {

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use motia_core::{Clock, StepName, Timestamp};
+use motia_core::{StepName, Timestamp};
 use motia_ports::queue::DeliveryId;
 use parking_lot::{Mutex, RwLock};
 use rusqlite::Connection;
@@ -14,12 +14,13 @@ use tokio::sync::Notify;
 use super::lane::{Entry, Group, Lane, Refill, Rule, WINDOW};
 use super::rows::{self, Result};
 use super::subscriptions::Subscriptions;
+use crate::steady::SteadyClock;
 
 /// How many groups one look goes through.
 const GROUPS: usize = 1024;
 
 pub(super) struct Lanes {
-    clock: Arc<dyn Clock>,
+    clock: SteadyClock,
     subscriptions: RwLock<Arc<Subscriptions>>,
     lanes: Mutex<HashMap<StepName, Slot>>,
     /// Which step a delivery that is out belongs to.
@@ -33,7 +34,7 @@ struct Slot {
 }
 
 impl Lanes {
-    pub(super) fn new(clock: Arc<dyn Clock>, paused: Vec<StepName>) -> Self {
+    pub(super) fn new(clock: SteadyClock, paused: Vec<StepName>) -> Self {
         let paused = Mutex::new(paused.into_iter().collect());
         Self { clock, subscriptions: RwLock::default(), lanes: Mutex::default(), out: Mutex::default(), paused }
     }
@@ -109,6 +110,11 @@ impl Lanes {
         self.lanes.lock().get(step).is_some_and(|slot| slot.lane.is_out(id))
     }
 
+    /// How many deliveries of a step are out.
+    pub(super) fn count_out(&self, step: &StepName) -> u64 {
+        self.lanes.lock().get(step).map_or(0, |slot| slot.lane.count_out())
+    }
+
     /// Takes a delivery back that is to be removed from disk. `false`: it is out.
     pub(super) fn withdraw(&self, step: &StepName, id: DeliveryId) -> bool {
         self.lanes.lock().get_mut(step).is_none_or(|slot| slot.lane.withdraw(id))
@@ -175,8 +181,13 @@ impl Lanes {
         let Some(group) = group else { return };
         let Some((rule, most)) = self.with(step, |lane| (lane.rule(), lane.most_in_memory(&group))) else { return };
         match rows::in_group(connection, step, &group, rule, now, most) {
-            Ok(entries) => {
-                self.with(step, |lane| lane.fill(&group, entries));
+            Ok((entries, later)) => {
+                self.with(step, |lane| {
+                    lane.fill(&group, entries);
+                    if let Some(later) = later {
+                        lane.later(later);
+                    }
+                });
             }
             // The disk is in trouble: whatever is there is found by a later look.
             Err(_) => {

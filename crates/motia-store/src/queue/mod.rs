@@ -19,7 +19,7 @@ mod subscriptions;
 
 use std::sync::Arc;
 
-use motia_core::{Clock, EventId, Priority, SourcePath, StepName, Timestamp};
+use motia_core::{EventId, Priority, SourcePath, StepName, Timestamp};
 use motia_ports::queue::{
     Delivery, DeliveryDetails, DeliveryId, DeliveryInfo, DeliveryState, Emitted, EventQueue, Failure, NewEvent,
     QueueDepth, Subscription,
@@ -28,6 +28,7 @@ use motia_ports::{Error, Mark, Pending, Write};
 
 use crate::reader::Reader;
 use crate::sequence::Sequence;
+use crate::steady::SteadyClock;
 use crate::writer::Writer;
 use lane::{Entry, Rule};
 use lanes::Lanes;
@@ -49,7 +50,7 @@ pub(crate) struct Queue {
     writer: Writer,
     reader: Reader,
     ids: Sequence,
-    clock: Arc<dyn Clock>,
+    clock: SteadyClock,
     lanes: Arc<Lanes>,
 }
 
@@ -59,10 +60,10 @@ impl Queue {
         writer: Writer,
         reader: Reader,
         ids: Sequence,
-        clock: Arc<dyn Clock>,
+        clock: SteadyClock,
         paused: Vec<StepName>,
     ) -> Self {
-        let lanes = Arc::new(Lanes::new(Arc::clone(&clock), paused));
+        let lanes = Arc::new(Lanes::new(clock.clone(), paused));
         Self { writer, reader, ids, clock, lanes }
     }
 
@@ -185,6 +186,7 @@ impl EventQueue for Queue {
             return Write { mark: Mark::NONE, done: Box::pin(async { Ok(emitted) }) };
         }
         let (ids, lanes, subscribers) = (self.ids.clone(), Arc::clone(&self.lanes), subscribers.to_vec());
+        let clock = self.clock.clone();
         let Write { mark, done } = self.writer.submit_atomic(
             move |connection| {
                 if let Some(once) = &event.once
@@ -204,10 +206,12 @@ impl EventQueue for Queue {
                 let payload =
                     share.then(|| rows::insert_payload(connection, &event.data, subscribers.len())).transpose()?;
                 let mut entries = Vec::with_capacity(subscribers.len());
+                // On this thread, so that what comes later in the order of ids is never due earlier without a reason of its own.
+                let (at, ahead) = (clock.now(), clock.ahead());
                 for (number, subscriber) in deliveries.zip(subscribers) {
-                    let due = event.due.unwrap_or_else(|| event.at.plus(subscriber.delay));
+                    let due = event.due.map_or_else(|| at.plus(subscriber.delay), |due| due.plus(ahead));
                     let rule = subscriber.rule;
-                    let delivery = deliver(&event, DeliveryId(number), subscriber);
+                    let delivery = deliver(&event, at, DeliveryId(number), subscriber);
                     rows::insert(connection, &delivery, due, rule, payload)?;
                     entries.push(Entry::new(delivery, due));
                 }
@@ -258,6 +262,8 @@ impl EventQueue for Queue {
     }
 
     fn retry(&self, id: DeliveryId, failure: Failure, due: Timestamp) -> Write<()> {
+        let ahead = self.clock.ahead();
+        let (failure, due) = (Failure { at: failure.at.plus(ahead), ..failure }, due.plus(ahead));
         self.finish(
             id,
             move |connection, rule| rows::postpone(connection, id, &failure, due, rule),
@@ -278,7 +284,15 @@ impl EventQueue for Queue {
     }
 
     fn depths(&self) -> Pending<Vec<QueueDepth>> {
-        self.reader.read(Mark::NONE, inspect::depths)
+        let (depths, lanes) = (self.reader.read(Mark::NONE, inspect::depths), Arc::clone(&self.lanes));
+        Box::pin(async move {
+            let mut depths = depths.await?;
+            for depth in &mut depths {
+                // What has just been finished is on disk for another moment.
+                depth.running = lanes.count_out(&depth.step).min(depth.waiting);
+            }
+            Ok(depths)
+        })
     }
 
     fn list(
@@ -288,14 +302,32 @@ impl EventQueue for Queue {
         after: Option<DeliveryId>,
         most: usize,
     ) -> Pending<Vec<DeliveryInfo>> {
-        self.reader.read(Mark::NONE, move |connection| inspect::list(connection, &step, state, after, most))
+        let lanes = Arc::clone(&self.lanes);
+        let of = step.clone();
+        let list = self.reader.read(Mark::NONE, move |connection| inspect::list(connection, &of, state, after, most));
+        Box::pin(async move {
+            let mut list = list.await?;
+            for info in &mut list {
+                info.running = lanes.is_out(&step, info.id);
+            }
+            Ok(list)
+        })
     }
 
     fn show(&self, id: DeliveryId) -> Pending<Option<DeliveryDetails>> {
-        self.reader.read(Mark::NONE, move |connection| inspect::show(connection, id))
+        let lanes = Arc::clone(&self.lanes);
+        let show = self.reader.read(Mark::NONE, move |connection| inspect::show(connection, id));
+        Box::pin(async move {
+            let mut details = show.await?;
+            if let Some(DeliveryDetails { info, .. }) = &mut details {
+                info.running = lanes.is_out(&info.step, info.id);
+            }
+            Ok(details)
+        })
     }
 
     fn replay(&self, dead: Vec<DeliveryId>, at: Timestamp) -> Write<Vec<(DeliveryId, DeliveryId)>> {
+        let at = at.plus(self.clock.ahead());
         let (ids, lanes, after) = (self.ids.clone(), Arc::clone(&self.lanes), Arc::clone(&self.lanes));
         let Write { mark, done } = self.writer.submit_atomic(
             move |connection| {
@@ -351,7 +383,7 @@ impl EventQueue for Queue {
     }
 }
 
-fn deliver(event: &NewEvent, id: DeliveryId, to: Subscriber) -> Delivery {
+fn deliver(event: &NewEvent, at: Timestamp, id: DeliveryId, to: Subscriber) -> Delivery {
     Delivery {
         id,
         step: to.step,
@@ -361,7 +393,7 @@ fn deliver(event: &NewEvent, id: DeliveryId, to: Subscriber) -> Delivery {
         group: event.group.clone(),
         priority: if to.rule == Rule::Fifo { Priority::default() } else { event.priority },
         data: event.data.clone(),
-        emitted: event.at,
+        emitted: at,
         failures: 0,
     }
 }

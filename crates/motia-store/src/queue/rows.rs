@@ -275,7 +275,7 @@ pub(super) fn groups(
     Ok(names)
 }
 
-/// The first of a group that are due, out or not: of a fifo group its head alone, if that is due.
+/// The first of a group that are due, out or not: of a fifo group its head alone, if that is due; else when it will be.
 pub(super) fn in_group(
     connection: &Connection,
     step: &StepName,
@@ -283,8 +283,8 @@ pub(super) fn in_group(
     rule: Rule,
     now: Timestamp,
     most: usize,
-) -> Result<Vec<Entry>> {
-    let Some(sequence) = sequence(rule, group) else { return Ok(Vec::new()) };
+) -> Result<(Vec<Entry>, Option<Timestamp>)> {
+    let Some(sequence) = sequence(rule, group) else { return Ok((Vec::new(), None)) };
     let (due, most) = match rule {
         Rule::Fifo => ("", 1),
         _ => ("AND not_before <= ?5", i64::try_from(most).unwrap_or(i64::MAX)),
@@ -300,7 +300,8 @@ pub(super) fn in_group(
             .query_map((step.as_str(), inline(), sequence, most, now.as_millis()), read)?
             .collect::<Result<Vec<_>>>()?,
     };
-    Ok(rows.into_iter().filter(|(_, not_before)| *not_before <= now).map(|(entry, _)| entry).collect())
+    let later = rows.iter().map(|(_, not_before)| *not_before).find(|not_before| *not_before > now);
+    Ok((rows.into_iter().filter(|(_, not_before)| *not_before <= now).map(|(entry, _)| entry).collect(), later))
 }
 
 /// One delivery that waits.

@@ -283,7 +283,7 @@ proptest! {
                     let [model, side] = &mut both.sides;
                     model.out.drain(..).for_each(|delivery| model.queue.release(delivery.id));
                     side.out.clear();
-                    store.close().await.expect("close");
+                    store.close(std::time::Duration::from_secs(5)).await.expect("close");
                     // The last handle on a store keeps its files.
                     side.queue = Memory::new(Arc::<HandClock>::clone(&both.clock) as Arc<dyn Clock>).queue();
                     drop(store);

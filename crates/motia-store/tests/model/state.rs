@@ -112,7 +112,7 @@ proptest! {
                 match act {
                     Act::MoveOn(millis) => clock.move_on(millis),
                     Act::Restart => {
-                        store.close().await.expect("close");
+                        store.close(std::time::Duration::from_secs(5)).await.expect("close");
                         drop(store);
                         store = open(dir.path(), &clock);
                     }

@@ -207,6 +207,12 @@ impl<H: Host> Connection<H> {
         overdue
     }
 
+    /// The step of a call that should have settled by now and has not.
+    pub(crate) fn expired(&self) -> Option<SourcePath> {
+        let state = self.shared.state.lock();
+        state.expired.iter().find_map(|id| state.calls.get(id)).map(|call| call.source.clone())
+    }
+
     /// Waits until every call in flight has settled or expired. Answers whether one has not settled.
     pub(crate) async fn settled_or_expired(&self) -> bool {
         loop {

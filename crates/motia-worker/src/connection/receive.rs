@@ -52,6 +52,8 @@ pub(super) async fn run<H: Host>(
         match stream.read_buf(&mut buffer).await {
             Ok(0) => return End::PROCESS_ENDED.into(),
             Ok(_) => shared.health.heard(),
+            // A process that dies with frames unread.
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return End::PROCESS_ENDED.into(),
             Err(error) => return format!("its connection broke: {error}"),
         }
         loop {

@@ -81,6 +81,13 @@ impl<H: Host> PoolInner<H> {
         if silence < SILENCE {
             return;
         }
+        // It blocks its thread past its own timeout: whoever else is in there would wait for it for ever.
+        if let Some(step) = worker.connection.expired() {
+            let why = format!("{step} went on past its timeout and blocks everything else");
+            let (runtime, pid) = (self.config.runtime, worker.process.pid);
+            self.report(Level::Error, format!("the {runtime} worker (pid {pid}) is ended: {why}"));
+            return worker.give_up(&why);
+        }
         let Some((patience, step)) = worker.connection.patience() else { return };
         if silence >= patience {
             let why = format!("it was silent for {} s while {step} ran", silence.as_secs_f32());

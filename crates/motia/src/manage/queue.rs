@@ -91,6 +91,7 @@ async fn ask(client: &Client, command: &Command) -> Result<Value> {
         Command::Ls => client.get("queues").await,
         Command::Show { what, state, limit } => match what.parse::<u64>() {
             Ok(id) => client.get(&format!("deliveries/{id}")).await,
+            Err(_) if what.is_empty() => bail!("name a step or a delivery: `motia queue ls` lists the steps"),
             Err(_) => client.get(&format!("queues/{}?state={}&limit={limit}", part(what), part(state))).await,
         },
         Command::Retry(selection) => change(client, selection, "retry", "retried", "").await,
@@ -126,9 +127,13 @@ async fn change(client: &Client, selection: &Selection, verb: &str, count: &str,
 }
 
 fn show(command: &Command, answer: &Value) -> String {
-    let count = |member: &str, one: &str, many: &str| match answer[member].as_u64().unwrap_or(0) {
-        1 => format!("1 {one}\n"),
-        count => format!("{count} {many}\n"),
+    let count = |member: &str, one: &str, many: &str| {
+        let done = match answer[member].as_u64().unwrap_or(0) {
+            1 => format!("1 {one}\n"),
+            count => format!("{count} {many}\n"),
+        };
+        let left = answer["left"].as_array().into_iter().flatten().map(|left| format!("{}\n", text(left)));
+        std::iter::once(done).chain(left).collect::<String>()
     };
     match command {
         Command::Ls => queues(answer),
@@ -156,13 +161,14 @@ fn queues(answer: &Value) -> String {
                 (false, true) => "paused",
                 (false, false) => "",
             };
-            vec![text(&queue["step"]), text(&queue["waiting"]), text(&queue["dead"]), note.to_owned()]
+            let count = |state: &str| text(&queue[state]);
+            vec![text(&queue["step"]), count("waiting"), count("running"), count("dead"), note.to_owned()]
         })
         .collect();
     if rows.is_empty() {
-        "nothing waits, and there are no dead letters\n".into()
+        "nothing waits or runs, and there are no dead letters\n".into()
     } else {
-        table(&["STEP", "WAITING", "DEAD", ""], &rows)
+        table(&["STEP", "WAITING", "RUNNING", "DEAD", ""], &rows)
     }
 }
 
@@ -220,12 +226,15 @@ mod tests {
     #[test]
     fn lists_are_told_to_people() {
         let ls = json!({ "queues": [
-            { "step": "Send", "waiting": 120, "dead": 2, "paused": false, "orphan": false },
-            { "step": "Old name", "waiting": 1, "dead": 0, "paused": false, "orphan": true },
-            { "step": "Slow", "waiting": 0, "dead": 0, "paused": true, "orphan": false },
+            { "step": "Send", "waiting": 120, "running": 10, "dead": 2, "paused": false, "orphan": false },
+            { "step": "Old name", "waiting": 1, "running": 0, "dead": 0, "paused": false, "orphan": true },
+            { "step": "Slow", "waiting": 0, "running": 0, "dead": 0, "paused": true, "orphan": false },
         ] });
         insta::assert_snapshot!(show(&Command::Ls, &ls));
-        assert_eq!(show(&Command::Ls, &json!({ "queues": [] })), "nothing waits, and there are no dead letters\n");
+        assert_eq!(
+            show(&Command::Ls, &json!({ "queues": [] })),
+            "nothing waits or runs, and there are no dead letters\n"
+        );
         let retry = Command::Retry(Selection { ids: vec![1], step: None, all: false });
         assert_eq!(show(&retry, &json!({ "retried": 1 })), "1 delivery goes out again\n");
     }

@@ -5,11 +5,12 @@ replaced, and finishes what it holds."""
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import threading
 from concurrent.futures import thread as pool
 from contextvars import Context
-from typing import Any, Optional
+from typing import Any, NoReturn, Optional
 from weakref import WeakKeyDictionary
 
 from .._runtime import current, current_call
@@ -34,9 +35,13 @@ class Blame:
         threading.excepthook = self._thread_failed
         sys.unraisablehook = self._unraisable
         _mark_threads()
+        _mark_exits()
 
     def exit(self, error: BaseException, call: Any) -> None:
         """Somebody wants to end the process: fails the call if it still runs, and takes the worker out of service."""
+        if getattr(error, "_motia_seen", False):
+            return
+        error._motia_seen = True  # type: ignore[attr-defined]
         what = exit_text(error)
         failure = RuntimeError(what).with_traceback(error.__traceback__)
         failure.__suppress_context__ = True
@@ -44,11 +49,12 @@ class Blame:
         self._log.send("error", f"{what} {where}", {"error": failure}, "worker", call)
         if call is not None and not call.over:
             call.fail(failure)
-        self._calls.connection.retire(f"{what.split('(')[0]} was called {where}")
+        # Without the code: a reason is for people.
+        self._calls.connection.retire(f"{re.sub(r'[(].*[)]', '', what, flags=re.DOTALL)} {where}")
 
     def stray_exit(self, error: BaseException) -> None:
         """One that left the loop: of a task or a callback that a handler left behind."""
-        self.exit(error, _call_of(error.__traceback__))
+        self.exit(error, getattr(error, "_motia_call", None) or _call_of(error.__traceback__))
 
     def _whose(self, call: Any) -> str:
         if call is not None:
@@ -67,11 +73,15 @@ class Blame:
                 self._owners[task] = call
         return task
 
-    def _loop_failed(self, loop: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
+    def _loop_failed(self, _: asyncio.AbstractEventLoop, about: dict[str, Any]) -> None:
         """A task whose error nobody asks for, a callback that raised."""
         error = about.get("exception")
         future = about.get("task") or about.get("future")
         call = self._owner(future, about.get("handle"))
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            # It has left the loop too, or will.
+            self.exit(error, call)
+            return
         if isinstance(error, OperationError):
             owner = getattr(error, "_motia_call", None)
             if owner is not None and not owner.over:
@@ -88,13 +98,16 @@ class Blame:
 
     def _owner(self, future: Any, handle: Any) -> Any:
         try:
-            if handle is not None:
+            if hasattr(handle, "_context"):
                 return handle._context.get(current)
             if isinstance(future, asyncio.Task):
-                return self._owners.get(future) if sys.version_info < (3, 12) else future.get_context().get(current)
+                return self._call_of_task(future)
         except Exception:
             return None
         return current.get()
+
+    def _call_of_task(self, task: Any) -> Any:
+        return self._owners.get(task) if sys.version_info < (3, 12) else task.get_context().get(current)
 
     def _thread_failed(self, about: Any) -> None:
         call = getattr(about.thread, "_motia_call", None)
@@ -129,13 +142,24 @@ def _call_of(traceback: Any) -> Optional[Any]:
     return None
 
 
+def _mark_exits() -> None:
+    """An exit in a callback leaves uvloop without a trace of whose it was."""
+
+    def exit(status: Any = None) -> NoReturn:
+        error = SystemExit(status)
+        error._motia_call = current_call()  # type: ignore[attr-defined]
+        raise error
+
+    sys.exit = exit
+
+
 def _mark_threads() -> None:
     """Threads have contexts of their own. One that a handler starts is told whose it is; those of a pool serve all."""
     start = threading.Thread.start
 
     def start_marked(self: threading.Thread) -> None:
         if getattr(self, "_target", None) is not pool._worker:
-            self._motia_call = current_call()
+            self._motia_call = current_call()  # type: ignore[attr-defined]
         start(self)
 
-    threading.Thread.start = start_marked
+    threading.Thread.start = start_marked  # type: ignore[method-assign]

@@ -11,9 +11,9 @@ from ..errors import AbortError
 from ..logger import Logger
 from ..signals import Signal
 from .decode import parse
-from .errors import to_wire
+from .errors import InvalidBody, to_wire
 from .frames import meta_bytes
-from .request import InvalidBody, build_request
+from .request import build_request
 from .response import Result, Streamed, to_result
 from .streaming import Streaming
 
@@ -81,9 +81,15 @@ class Call:
         step = self.step
         try:
             if self.kind == "api":
-                value = await step.run(self, (build_request(meta, body), Context(self)))
+                request = build_request(meta, body)
+                if step.direct is None:
+                    value = await step.run(self, (request, Context(self)))
+                else:
+                    value = await step.direct(request, Context(self))
+                    if type(value) is not dict and hasattr(value, "__await__"):
+                        value = await value
                 outcome = to_result(value, self)
-                if type(outcome) is not tuple:
+                if isinstance(outcome, Streamed):
                     outcome = await outcome.begin()
             else:
                 arguments = (Context(self),) if self.kind == "cron" else (_event_data(body), Context(self))
@@ -96,6 +102,11 @@ class Call:
             self.fail(error if self.reason is None else self.reason)
         except (SystemExit, KeyboardInterrupt) as error:
             self.calls.blame.exit(error, self)
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # Such as the panic of an extension in Rust: no reason to leave a client without an answer.
+            self.fail(error)
         else:
             self._conclude(outcome)
 
@@ -127,7 +138,9 @@ class Call:
             await streaming.run()
         except (SystemExit, KeyboardInterrupt) as error:
             self.calls.blame.exit(error, self)
-        except (Exception, asyncio.CancelledError) as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             self.fail(error)
         else:
             self._conclude(_DONE)

@@ -38,7 +38,7 @@ class Calls:
         #: Set by blame.py, which knows the calls.
         self.blame: Any = None
         #: Told when a call is over, to send the half line that it printed last.
-        self.ended: Callable[[Call], None] = lambda call: None
+        self.ended: Callable[[Optional[Call]], None] = lambda _: None
         #: Whether a file is being imported: its code belongs to no call.
         self.importing = False
         self.Streams = streams_class([])
@@ -96,7 +96,7 @@ class Calls:
         self._check_drained()
 
     def finish(self, call: Call) -> None:
-        outcome = call.outcome
+        outcome: Any = call.outcome
         if type(outcome) is Streamed:
             answer = self.connection.open_answer(RESULT, call.id, outcome.meta)
             call.stream(Streaming(outcome, answer, self.connection))

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 import warnings
-from typing import Any, Optional, TextIO
+from typing import Any, Callable, Optional, TextIO
 
 from .._runtime import NOTHING, current_call
 from .console import Console
 from .log import LogSender
 
+#: Seconds after which half a line of a call that is over is sent as it is.
+_LATER = 0.5
 
-def capture(log: LogSender) -> list[Console]:
-    consoles = [Console(log, "info", sys.stdout), Console(log, "warn", sys.stderr)]
-    originals = (sys.stdout, sys.stderr)
+
+def capture(log: LogSender, loop: asyncio.AbstractEventLoop) -> tuple[Console, Console]:
+    def later(callback: Callable[[], None]) -> None:
+        loop.call_soon_threadsafe(loop.call_later, _LATER, callback)
+
+    consoles = (Console(log, "info", sys.stdout, later), Console(log, "warn", sys.stderr, later))
+    originals = (sys.stdout, sys.stderr, logging.lastResort, warnings.showwarning)
     sys.stdout, sys.stderr = consoles
     logging.lastResort = _LastResort(log)
 
@@ -33,9 +40,9 @@ def capture(log: LogSender) -> list[Console]:
     return consoles
 
 
-def _restore(originals: tuple[Any, Any]) -> None:
+def _restore(originals: tuple[Any, ...]) -> None:
     """A forked child has no stream to send log lines on."""
-    sys.stdout, sys.stderr = originals
+    sys.stdout, sys.stderr, logging.lastResort, warnings.showwarning = originals
 
 
 class _LastResort(logging.Handler):

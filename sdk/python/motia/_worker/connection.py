@@ -1,4 +1,4 @@
-"""The worker's end of the stream: messages in and out, and the worker's own requests (operations) with their replies."""
+"""The worker's end of the stream: messages in and out, and the worker's own requests (operations) and their replies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import resource
 import socket
 from typing import Any, Optional, Protocol
 
+from ..errors import OperationError
 from .bodies import Incoming, Message, Outgoing
 from .decode import plain
 from .frames import (
@@ -62,7 +63,7 @@ class Connection:
         self._sock = sock
         self._on = on
         self._call = on.call
-        self._outbox = Outbox(sock, loop, on.end)
+        self._outbox = Outbox(sock, loop, self._unwritable)
         self.lock = self._outbox.lock
         self._outgoing = Outgoing(self._outbox.frame)
         self._incoming = Incoming(self._outbox.frame)
@@ -70,22 +71,18 @@ class Connection:
         self._push = self._decoder.push
         self._replies: dict[int, Asking] = {}
         self._last_id = 0
-        #: In the order of what a worker gets most.
-        self._handlers = {
-            REPLY: lambda number, meta, body: self._reply(number, meta.get("error"), body),
-            CANCEL: lambda number, meta, body: on.cancel(number, meta.get("reason", "")),
-            PING: lambda number, meta, body: self._pong(number),
-            LOAD: lambda number, meta, body: on.load(meta["root"], plain(body.decode())),
-            STREAMS: lambda number, meta, body: on.streams(plain(body.decode())),
-            STOP: lambda number, meta, body: on.stop(),
-            INSPECT: lambda number, meta, body: on.inspect(meta.get("port")),
-        }
+        self._abandoned = False
         loop.add_reader(sock.fileno(), self._readable)
 
     @property
     def idle(self) -> bool:
         """Whether nothing waits for the receiver."""
         return self._outgoing.idle
+
+    @property
+    def written(self) -> bool:
+        """Whether all frames have left."""
+        return self._outbox.empty
 
     @property
     def asking(self) -> bool:
@@ -116,6 +113,8 @@ class Connection:
 
     def request(self, meta: dict[str, Any], body: bytes, asking: Asking) -> None:
         """Asks the engine. From any thread."""
+        if self._abandoned:
+            raise OperationError("a process that was forked from a worker has no connection to the engine", "forked")
         text = meta_bytes(meta)
         with self.lock:
             number = self._last_id % 0xFFFF_FFFF + 1
@@ -138,6 +137,7 @@ class Connection:
 
     def abandon(self) -> None:
         """In a forked child, which must not write a byte into the parent's stream."""
+        self._abandoned = True
         self._outbox.abandon()
         self.lock = self._outbox.lock
         self._sock.close()
@@ -147,22 +147,30 @@ class Connection:
             chunk = self._sock.recv(READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return
+        except ConnectionError:
+            # It ended with something of ours unread.
+            chunk = b""
         except OSError as error:
             return self._on.end(error)
         if not chunk:
             return self._on.end(None)
+        self._outbox.hold()
         try:
             self._push(chunk)
         except Exception as error:
             self._on.end(error)
+        self._outbox.release()
+
+    def _unwritable(self, error: OSError) -> None:
+        self._on.end(None if isinstance(error, ConnectionError) else error)
 
     def _receive(self, kind: int, flags: int, number: int, meta: dict[str, Any], body: bytes) -> None:
         if flags & MORE and kind < DATA:
             self._incoming.begin(kind, ANSWER if kind == REPLY else 0, number, meta, body)
         elif kind == CALL:
             self._call(number, meta, body)
-        elif kind in self._handlers:
-            self._handlers[kind](number, meta, body)
+        elif kind == REPLY:
+            self._reply(number, meta.get("error"), body)
         elif kind == DATA:
             message = self._incoming.data(flags, number, body)
             if message is not None:
@@ -172,6 +180,22 @@ class Connection:
                 self._outgoing.granted(number, flags, meta["bytes"])
         elif kind == ABORT:
             self._broken_off(self._incoming.abort(flags, number), number)
+        elif kind == PING:
+            self._pong(number)
+        elif kind == CANCEL:
+            self._on.cancel(number, meta.get("reason", ""))
+        else:
+            self._rare(kind, meta, body)
+
+    def _rare(self, kind: int, meta: dict[str, Any], body: bytes) -> None:
+        if kind == LOAD:
+            self._on.load(meta["root"], plain(body.decode()))
+        elif kind == STREAMS:
+            self._on.streams(plain(body.decode()))
+        elif kind == STOP:
+            self._on.stop()
+        elif kind == INSPECT:
+            self._on.inspect(meta.get("port"))
         # Other kinds are of a newer engine.
 
     def _broken_off(self, message: Any, number: int) -> None:

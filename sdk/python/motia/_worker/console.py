@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import threading
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from .._runtime import current_call
 from .log import LogSender
@@ -17,8 +17,10 @@ LONGEST_LINE = 65_536
 class Console(io.TextIOBase):
     """One of the two streams. Half a line waits for its other half, and at the latest for the end of its call."""
 
-    def __init__(self, log: LogSender, level: str, original: Any) -> None:
+    def __init__(self, log: LogSender, level: str, original: Any, later: Callable[[Callable[[], None]], None]) -> None:
+        """`later` runs something in a while, on the loop."""
         self._log = log
+        self._later = later
         self._level = level
         self._original = original
         self._half: dict[Any, str] = {}
@@ -38,6 +40,8 @@ class Console(io.TextIOBase):
                     lines.append(half)
                 elif half:
                     self._half[call] = half
+                    if call is not None and call.over:
+                        self._later(lambda: self.ended(call))
         for line in lines:
             self._send(line, call)
         return len(text)

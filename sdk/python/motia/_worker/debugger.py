@@ -1,4 +1,4 @@
-"""A debugger attaches to the worker that serves, and to it alone. The one before it may hold the port a little longer."""
+"""A debugger attaches to the worker that serves, and to it alone. The one before it may hold the port a bit longer."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def _complaint(port: int, problem: OSError) -> str:
     if problem.errno == errno.EADDRINUSE:
         return (
             f"no debugger can attach: port {port} is taken, by another program or by a worker before this one that "
-            "stands at a breakpoint. Free it, and this worker listens there; or choose another: motia dev --inspect=PORT"
+            "stands at a breakpoint. Free it, and this worker listens there; or choose another: "
+            "motia dev --inspect=PORT"
         )
     return (
         f"no debugger can attach: port {port} cannot be used ({problem.strerror}). Choose another: "

@@ -26,7 +26,7 @@ def _no_constant(name: str) -> NoReturn:
 
 
 _decoder = json.JSONDecoder(object_hook=Bag, parse_constant=_no_constant)
-_scan = _decoder.scan_once
+_scan = _decoder.scan_once  # type: ignore[attr-defined]
 _plain_decoder = json.JSONDecoder(parse_constant=_no_constant)
 
 

@@ -3,14 +3,15 @@ writes more than a log line should hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from json.encoder import encode_basestring
 from math import isfinite
-from typing import Any, Iterable
+from typing import Any
 
+from ..bag import Bag
 from .encode import encode_plain, whole_text
-from .errors import message_of, user_stack
+from .errors import cause_of, message_of, user_stack
 from .jsonable import convert, name_of
 
 LARGEST = 65_536
@@ -19,12 +20,15 @@ DEEPEST = 12
 BYTES_SHOWN = 32
 CUT = '"[Truncated]"'
 
+_DICTS = frozenset({dict, Bag})
 _SIMPLE = frozenset({str, int, bool, type(None)})
 
 
 def details_json(value: Any) -> bytes:
-    if type(value) is dict and len(value) <= 32 and all(
-        type(key) is str and type(member) in _SIMPLE for key, member in value.items()
+    if (
+        type(value) in _DICTS
+        and len(value) <= 32
+        and all(type(key) is str and type(member) in _SIMPLE for key, member in value.items())
     ):
         # What nearly all lines have.
         try:
@@ -132,7 +136,7 @@ def error_members(error: BaseException) -> list[tuple[str, Any]]:
     for key, member in list(getattr(error, "__dict__", {}).items()):
         if key not in shown and not key.startswith("_") and member is not None:
             members.append((key, member))
-    cause = error.__cause__ if error.__cause__ is not None else None if error.__suppress_context__ else error.__context__
+    cause = cause_of(error)
     if cause is not None:
         members.append(("cause", cause))
     exceptions = getattr(error, "exceptions", None)

@@ -1,4 +1,4 @@
-"""Errors on the wire: {name, message, stack, code, cause}. Whatever user code raises becomes one, and none is too big."""
+"""Errors on the wire: {name, message, stack, code, cause}. Whatever user code raises becomes one; none is too big."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ _OURS = (
     os.path.dirname(asyncio.__file__) + os.sep,
     os.path.dirname(concurrent.futures.__file__) + os.sep,
 )
+
+
+class InvalidBody(Exception):
+    """The request's body is not what its content type says. It is the client's fault: 400, and the handler is not
+    called."""
 
 
 def clip(text: str, longest: int = LONGEST) -> str:

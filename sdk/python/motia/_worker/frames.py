@@ -80,7 +80,7 @@ class Decoder:
         self._wanted = _size_of(self._partial)
 
     def _complete(self, chunk: bytes) -> int:
-        """Adds to the frame that began earlier, and hands it on once it is whole. Says how much of the chunk it took."""
+        """Adds to the frame that began earlier, and hands it on once it is whole. Says where the chunk goes on."""
         partial = self._partial
         at = 0
         while len(partial) < self._wanted:

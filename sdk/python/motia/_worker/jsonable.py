@@ -15,7 +15,8 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-_DEEPEST = 900
+#: The C encoders go further; here one level takes several calls.
+_DEEPEST = 250
 
 #: Types whose members are code or machinery, although they have a `__dict__`.
 _CODE = (
@@ -50,7 +51,7 @@ def convert(value: Any) -> Any:
 
 def members_of(value: Any) -> Any:
     """The data of an object whose class is not known: models, dataclasses, collections, anything with attributes."""
-    if isinstance(value, _CODE) or isinstance(value, _BYTES):
+    if isinstance(value, (*_CODE, *_BYTES)):
         return _NONE
     dump = getattr(value, "model_dump", None)
     if callable(dump):
@@ -113,7 +114,10 @@ _BASES: list[tuple[type, Any]] = [
 
 def plain_copy(value: Any, what: str, root: str) -> Any:
     """The same data made of dicts, lists, text and numbers. Raises TypeError or ValueError that names the path."""
-    return _Walk(what).copy(value, root, 0)
+    try:
+        return _Walk(what).copy(value, root, 0)
+    except RecursionError:
+        raise ValueError(f"{what}: {root} is nested too deep") from None
 
 
 class _Walk:

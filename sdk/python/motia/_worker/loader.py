@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,6 +17,7 @@ from .frames import IMPORTED, IMPORTING, READY, REFUSED
 from .modules import RootFinder, load_file
 from .refusals import Unsuitable, describe, no_config, not_a_dict
 from .steps import Step
+from .threads import settle
 
 
 class Loader:
@@ -34,6 +37,8 @@ class Loader:
     async def _load(self, files: list[dict[str, str]], before: Optional[asyncio.Task[None]]) -> None:
         if before is not None:
             await before
+        # Files may have come within the second in which a folder was looked at last.
+        importlib.invalidate_caches()
         for file in files:
             self._connection.send(IMPORTING, 0, {"file": file["source"]})
             # The file may never return. The engine then has to know which one it was.
@@ -43,6 +48,7 @@ class Loader:
                 answer = self._import(file["source"], file["module"], file["kind"])
             finally:
                 self._calls.importing = False
+                self._calls.ended(None)
             await self._send(*answer)
             # Pings are answered between two files.
             await asyncio.sleep(0)
@@ -55,7 +61,7 @@ class Loader:
         waiting = self._connection.send(kind, 0, meta, body)
         if waiting is not None:
             out = self._calls.loop.create_future()
-            waiting.released = lambda: out.done() or out.set_result(None)
+            waiting.released = partial(settle, out, None)
             await out
 
     def _import(self, source: str, module: str, kind: str) -> tuple[int, dict[str, Any], bytes]:
@@ -65,7 +71,7 @@ class Loader:
             config, handler = _exports(loaded, source, kind, module)
             body, warnings = config_json(config, named=kind == "config")
             step = Step(source, config, handler) if kind == "step" else None
-        except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:
+        except BaseException as error:
             return REFUSED, {"file": source}, encode_plain(describe(error, self._finder.root))
         if step is not None:
             self._calls.steps[source] = step
@@ -80,5 +86,3 @@ def _exports(module: Any, source: str, kind: str, path: str) -> tuple[dict[str, 
     if not isinstance(config, dict):
         raise Unsuitable(not_a_dict(source, config, Path(path)))
     return config, getattr(module, "handler", None)
-
-

@@ -36,15 +36,35 @@ def main() -> None:
         sys.stderr.write("This is the Python worker of Motia. The motia command starts it.\n")
         sys.exit(2)
     faulthandler.enable()
-    # Stopping comes by frame, or by the end of the stream: a Ctrl-C in the terminal reaches all processes of the group.
-    for ignored in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ignored, signal.SIG_IGN)
+    _ignore_signals()
     # On Linux the launcher has asked for a signal.
     if sys.platform != "linux":
         die_with_parent()
     loop = asyncio.new_event_loop() if uvloop is None else uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     Worker(sock, loop).run()
+
+
+def _ignore_signals() -> None:
+    """Stopping comes by frame, or by the end of the stream: a Ctrl-C in the terminal reaches all of its processes.
+
+    By a handler that does nothing: what is really ignored would be so in every process that user code starts. A forked
+    child gets Python's own handlers back, and what is sent to it meanwhile waits for them.
+    """
+    ours = {signal.SIGINT, signal.SIGTERM}
+    for number in ours:
+        signal.signal(number, lambda *_: None)
+
+    def forked() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ours)
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, ours),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, ours),
+        after_in_child=forked,
+    )
 
 
 def _inherited() -> Optional[socket.socket]:
@@ -76,8 +96,13 @@ class Worker:
 
     def run(self) -> None:
         self._blame.watch()
-        consoles = capture(self._log)
-        self._calls.ended = lambda call: [console.ended(call) for console in consoles] and None
+        out, err = capture(self._log, self._loop)
+
+        def ended(call: Any) -> None:
+            out.ended(call)
+            err.ended(call)
+
+        self._calls.ended = ended
         _runtime.write = self._log.send
         os.register_at_fork(after_in_child=self._forked)
         self._watchdog.start()

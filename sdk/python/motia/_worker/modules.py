@@ -8,7 +8,10 @@ one module with two names, not two modules.
 
 from __future__ import annotations
 
+import linecache
+import os
 import sys
+import time
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.util import find_spec, module_from_spec
@@ -18,12 +21,15 @@ from typing import Any, Optional
 
 TOP = "motia_root"
 _PREFIX = TOP + "."
+#: Seconds after which a file that changed once more has another time of change.
+_SETTLED = 3
 _SDK = str(Path(__file__).resolve().parent.parent.parent)
 
 
 class RootFinder(MetaPathFinder):
     def __init__(self, root: str) -> None:
         self.root = Path(root)
+        self._folder = str(self.root) + os.sep
         #: Step files by the name that an import would use.
         self.steps: dict[str, ModuleType] = {}
         top = ModuleType(TOP)
@@ -47,9 +53,11 @@ class RootFinder(MetaPathFinder):
             # Tests and benchmarks lie beside the SDK, not in the project.
             path = [entry for entry in sys.path if entry != _SDK]
         spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.origin is not None and self._is_at(spec, name):
-            return _RootSpec.of(spec)
-        return spec
+        if spec is None or spec.origin is None or not spec.origin.startswith(self._folder):
+            return spec
+        if type(spec.loader) is SourceFileLoader:
+            spec.loader = _Source(spec.loader.name, spec.loader.path)
+        return _RootSpec.of(spec) if self._is_at(spec, name) else spec
 
     def _relative(self, name: str) -> Optional[ModuleSpec]:
         """`motia_root.services` is `services`, if that is the one in the root; else a module of its own."""
@@ -77,7 +85,7 @@ class RootFinder(MetaPathFinder):
     def _is_at(self, spec: ModuleSpec, name: str) -> bool:
         """Whether a module lies where its name says, seen from the root."""
         place = self.root.joinpath(*name.split("."))
-        return str(spec.origin).startswith((f"{place}.", f"{place}/__init__."))
+        return str(spec.origin).startswith((f"{place}.", f"{place}{os.sep}__init__."))
 
 
 class _RootSpec(ModuleSpec):
@@ -103,7 +111,7 @@ class _AliasLoader(Loader):
         self._name = name
         self._module = module
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType:
+    def create_module(self, _: ModuleSpec) -> ModuleType:
         if self._module is None:
             __import__(self._name)
             self._module = sys.modules[self._name]
@@ -133,6 +141,17 @@ def _location(spec: Optional[ModuleSpec]) -> Any:
     return sorted(spec.submodule_search_locations or ())
 
 
+class _Source(SourceFileLoader):
+    """A file on disk. Python takes the code in __pycache__ for that of a file whose size and second of change are the
+    same: who saves twice in a second would see the first version run."""
+
+    def path_stats(self, path: str) -> Any:
+        stats = super().path_stats(path)
+        if time.time() - stats["mtime"] < _SETTLED:
+            raise OSError("it may still change")
+        return stats
+
+
 class _Snapshot(SourceFileLoader):
     """A file whose text lies elsewhere: what it was when the engine looked."""
 
@@ -140,10 +159,10 @@ class _Snapshot(SourceFileLoader):
         super().__init__(name, path)
         self._text = text
 
-    def get_data(self, path: str) -> bytes:
+    def get_data(self, _: str) -> bytes:
         return self._text
 
-    def path_stats(self, path: str) -> dict[str, Any]:
+    def path_stats(self, _: str) -> dict[str, Any]:
         # Compiled code is kept for the file on disk, which is another one.
         raise OSError("a snapshot")
 
@@ -162,7 +181,7 @@ def load_file(finder: RootFinder, source: str, module: str) -> ModuleType:
         if imported is not None and getattr(imported, "__file__", None) == str(path):
             # Another step has imported it already.
             return imported
-    loader = SourceFileLoader(name, str(path)) if on_disk else _Snapshot(name, str(path), text)
+    loader = _Source(name, str(path)) if on_disk else _Snapshot(name, str(path), text)
     spec = ModuleSpec(name, loader, origin=str(path))
     spec.has_location = True
     loaded = module_from_spec(spec)
@@ -192,8 +211,6 @@ def _bytes_of(path: Path) -> Optional[bytes]:
 
 def _forget_lines(path: str, text: Optional[bytes]) -> None:
     """Tracebacks show the lines of what ran, not those of what has become of the file since."""
-    import linecache
-
     linecache.cache.pop(path, None)
     if text is not None:
         lines = text.decode(errors="replace").splitlines(keepends=True)

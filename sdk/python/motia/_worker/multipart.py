@@ -8,6 +8,7 @@ from typing import Any, Optional, Union
 
 from ..bag import Bag
 from ..uploads import UploadedFile
+from .errors import InvalidBody
 
 #: How browsers write what would end a name.
 _ESCAPES = {"%22": '"', "%0D": "\r", "%0A": "\n"}
@@ -108,7 +109,5 @@ def _decoded(value: bytes, charset: Any) -> str:
         return value.decode(errors="replace")
 
 
-def _invalid(why: str) -> Exception:
-    from .request import InvalidBody
-
+def _invalid(why: str) -> InvalidBody:
     return InvalidBody(f"the body is not valid multipart/form-data: {why}")

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import dis
 import sys
 import threading
-from collections.abc import Coroutine
-from typing import Any, Callable, Generator, Optional
+from collections.abc import Coroutine, Generator
+from typing import Any, Callable, Optional
 
 from .._runtime import NOTHING
 from ..errors import OperationError
@@ -21,7 +22,7 @@ Read = Optional[Callable[[Any, Any], Any]]
 
 
 class _Asked:
-    """What both kinds of operation share: the reply, and what is wrong with one that is used as if it were the value."""
+    """What both kinds of operation share: the reply, and what to say of one that is used as if it were the value."""
 
     __slots__ = ()
 
@@ -39,8 +40,8 @@ class _Asked:
         call.operation_answered()
 
     def _failed(self, call: Any, error: BaseException) -> None:
-        error._motia_at = self.at()
-        error._motia_call = call
+        error._motia_at = self.at()  # type: ignore[attr-defined]
+        error._motia_call = call  # type: ignore[attr-defined]
         # Before the answer counts: the call must not be over while this error looks for someone to handle it.
         call.operation_failed(self)
         self.fail(error)
@@ -73,14 +74,10 @@ class _Asked:
         return True
 
 
-class Operation(_Asked, asyncio.Future):
-    """On the loop. A future, so that it can be awaited more than once, gathered, waited for; see also task_factory."""
+class Operation(_Asked, asyncio.Future):  # type: ignore[type-arg]
+    """On the loop. A future, so that it can be awaited more than once, gathered, waited for; see also Blame._task."""
 
     __slots__ = ("_at", "_extra", "_op", "_owner", "_read")
-
-    # The base class would otherwise come after `_Asked`, which refuses what futures have.
-    __getattr__ = _Asked.__getattr__
-    __iter__ = _Asked.__iter__
 
     def succeed(self, value: Any) -> None:
         # Its task may have been cancelled meanwhile.
@@ -231,6 +228,4 @@ def _name_text(op: str, name: str, value: Any) -> str:
 def _line_starts(code: Any) -> list[tuple[int, Optional[int]]]:
     if hasattr(code, "co_lines"):
         return [(start, line) for start, _, line in code.co_lines()]
-    import dis
-
     return list(dis.findlinestarts(code))

@@ -1,4 +1,4 @@
-"""Frames on their way out. All frames of one turn leave in one write: a system call costs more than many small frames."""
+"""Frames on their way out. Those of one turn leave in one write: a system call costs more than many small frames."""
 
 from __future__ import annotations
 
@@ -37,8 +37,14 @@ class Outbox:
         self._hurried = 0
         self._dead = False
 
+    @property
+    def empty(self) -> bool:
+        return not self._waiting and not self._rest
+
     def frame(self, kind: int, flags: int, number: int, meta: bytes, body: Any) -> None:
         length = 10 + len(meta) + len(body)
+        if self._dead:
+            return
         with self.lock:
             self._waiting += (HEADER.pack(length, kind, flags, number, len(meta)), meta, body)
             self._size += length
@@ -47,6 +53,18 @@ class Outbox:
             elif not self._scheduled:
                 self._scheduled = True
                 self._loop.call_soon(self.flush)
+
+    def hold(self) -> None:
+        """What follows leaves with `release`."""
+        self._scheduled = True
+
+    def release(self) -> None:
+        """At the end of what was read: answers leave now, or right after the tasks that were woken by it, which are on
+        the loop's list already. Each turn of the loop that is saved is a system call."""
+        if self._waiting:
+            self.flush()
+        else:
+            self._loop.call_soon(self.flush)
 
     def hurry(self) -> None:
         """Sends what waits without waiting for the end of the turn, which may never come: code that loops or kills the
@@ -119,7 +137,7 @@ class Outbox:
             self._go_on()
 
     def abandon(self) -> None:
-        """In a forked child: the stream is the parent's. A lock that another thread held there is never released here."""
+        """In a forked child: the stream is the parent's. A lock that another thread held is never released here."""
         self._dead = True
         self.lock = threading.RLock()
         self._waiting.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from pathlib import Path
 from typing import Any, Optional
 
@@ -97,7 +98,7 @@ def _missing(name: str, message: str, root: Path) -> str:
         plain = name[len(TOP) + 1 :]
         return f"there is no module {plain} in the project (a relative import looks for {plain.replace('.', '/')}.py)"
     top = name.partition(".")[0]
-    if (root / top).exists() or (root / f"{top}.py").exists():
+    if top in sys.modules or (root / top).exists() or (root / f"{top}.py").exists():
         return message
     package = _PACKAGES.get(name) or _PACKAGES.get(top) or top
     if _is_required(package, root):

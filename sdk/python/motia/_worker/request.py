@@ -8,11 +8,8 @@ from typing import Any, Union
 from ..bag import Bag, bagged
 from ..request import Request
 from .decode import parse
-
-
-class InvalidBody(Exception):
-    """The request's body is not what its content type says. It is the client's fault: 400, and the handler is not
-    called."""
+from .errors import InvalidBody
+from .multipart import parse_form
 
 
 def build_request(meta: dict[str, Any], data: bytes) -> Request:
@@ -31,9 +28,6 @@ def build_request(meta: dict[str, Any], data: bytes) -> Request:
         raw = _exact_text(data)
         body = _text(data, raw, meta.get("charset"))
     elif content == "multipart":
-        # Few projects have uploads, and email takes long to load.
-        from .multipart import parse_form
-
         body, raw = parse_form(meta.get("headers", {}).get("content-type", ""), data), _exact_text(data)
     else:
         body, raw = data, _exact_text(data)

@@ -111,9 +111,8 @@ def _status(value: Any) -> int:
     if value is NOTHING:
         raise TypeError(f"the response has no status; {_SHAPE}")
     status: Any = value
-    if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
-        status = int(value)
-    elif isinstance(value, float) and value.is_integer():
+    written = isinstance(value, str) and value.strip().isascii() and value.strip().isdigit()
+    if written or (isinstance(value, float) and value.is_integer()):
         status = int(value)
     # HTTPStatus.OK is an int too.
     if isinstance(status, int) and not isinstance(status, bool) and 100 <= status <= 599:

@@ -22,14 +22,15 @@ class Rest:
         self._calls = calls
 
     def begin(self) -> None:
+        self._connection.flush()
         if self._anything_left():
             self._loop.call_later(PAUSE, self.begin)
             return
-        self._connection.flush()
         for stream in (sys.__stdout__, sys.__stderr__):
             try:
-                stream.flush()
-            except (OSError, ValueError, AttributeError):
+                if stream is not None:
+                    stream.flush()
+            except (OSError, ValueError):
                 continue
         os._exit(0)
 
@@ -37,6 +38,7 @@ class Rest:
         return (
             self._connection.asking
             or not self._connection.idle
+            or not self._connection.written
             or any(not task.done() for task in asyncio.all_tasks(self._loop))
             or any(_works(thread) for thread in threading.enumerate())
             or self._timers()

@@ -1,14 +1,16 @@
-"""The body of one streamed response on its way out: each chunk at once, and none before the receiver has room for it."""
+"""The body of one streamed response on its way out: each chunk at once, none before the receiver has room for it."""
 
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any, Optional
 
 from .bodies import Message
 from .connection import Connection
 from .response import Streamed
 from .sources import chunk_bytes
+from .threads import settle
 
 
 class Streaming:
@@ -28,7 +30,9 @@ class Streaming:
         except asyncio.CancelledError:
             if not self._cancelled:
                 raise
-        except Exception:
+        except GeneratorExit:
+            raise
+        except BaseException:
             # What a stream says that was told to end is of no interest.
             if not self._cancelled:
                 await self._close()
@@ -52,7 +56,7 @@ class Streaming:
 
     async def _room(self) -> None:
         released = asyncio.get_running_loop().create_future()
-        self._answer.released = lambda: released.done() or released.set_result(None)
+        self._answer.released = partial(settle, released, None)
         await released
 
     async def _close(self) -> None:

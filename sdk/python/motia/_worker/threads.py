@@ -31,13 +31,15 @@ class HandlerThreads:
             error = None
 
     def _run(self, settled: Any, context: Context, function: Any, arguments: tuple[Any, ...]) -> None:
+        result: tuple[Any, Any]
         try:
             result = (context.run(function, *arguments), None)
         except BaseException as error:
             result = (None, error)
-        self._loop.call_soon_threadsafe(_settle, settled, result)
+        self._loop.call_soon_threadsafe(settle, settled, result)
 
 
-def _settle(settled: Any, result: tuple[Any, Any]) -> None:
+def settle(settled: Any, result: Any) -> None:
+    """What waits may have been cancelled meanwhile."""
     if not settled.done():
         settled.set_result(result)

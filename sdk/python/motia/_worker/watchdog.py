@@ -1,4 +1,4 @@
-"""Says where the loop stands if it does not turn: one handler that computes, or waits for a socket, stops all others."""
+"""Says where the loop stands if it does not turn: a handler that computes, or waits for a socket, stops all others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ class Watchdog:
         self._loop = loop
         self._say = say
         self._thread = threading.get_ident()
-        self._unanswered = 0
+        #: The last question, which the watching thread alone counts, and the last answer, which the loop's alone does.
+        self._asked = 0
+        self._answered = 0
         #: While a debugger may hold everything.
         self.paused = False
 
@@ -32,12 +34,17 @@ class Watchdog:
         threading.Thread(target=self._watch, name="motia-watchdog", daemon=True).start()
 
     def _watch(self) -> None:
+        silence = 0
         while True:
-            if self._unanswered == 0:
-                self._loop.call_soon_threadsafe(self._answer)
-            self._unanswered += 1
+            if self._answered == self._asked:
+                silence = 0
+                self._asked += 1
+                self._loop.call_soon_threadsafe(self._answer, self._asked)
             time.sleep(PAUSE)
-            if self._unanswered == PATIENCE and not self.paused:
+            if self._answered == self._asked:
+                continue
+            silence += 1
+            if silence == PATIENCE and not self.paused:
                 seconds = PAUSE * PATIENCE
                 self._say(
                     "error",
@@ -45,8 +52,8 @@ class Watchdog:
                     f"{self._place()}. Await what waits, or make the handler a plain def, which runs in a thread.",
                 )
 
-    def _answer(self) -> None:
-        self._unanswered = 0
+    def _answer(self, question: int) -> None:
+        self._answered = question
 
     def _place(self) -> str:
         """The innermost line of user code, or of a package, on the loop's thread."""

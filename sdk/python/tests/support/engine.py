@@ -24,6 +24,8 @@ PATIENCE = 10
 
 #: What `on_op` returns for "no answer yet".
 HOLD: Any = object()
+#: Of the machine that runs the tests, not of the worker.
+_ENV = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "LOG_LEVEL")
 API = '"type": "api", "name": "S", "path": "/s", "method": "POST", "emits": []'
 
 
@@ -59,6 +61,9 @@ class Engine:
         self.ops: list[dict[str, Any]] = []
         self.on_op: Callable[[dict[str, Any]], Any] = lambda op: None
         self._more = threading.Condition()
+        #: Whether it reads what the worker sends.
+        self.reading = threading.Event()
+        self.reading.set()
         self._next_call = 1
         self._base = tempfile.mkdtemp(prefix="motia-worker-")
         self.root = os.path.join(self._base, root or "shop")
@@ -68,7 +73,7 @@ class Engine:
         os.set_inheritable(theirs.fileno(), True)
         self._out = Path(self._base, "out").open("w+b")
         self._err = Path(self._base, "err").open("w+b")
-        environ = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "LOG_LEVEL")}
+        environ = {key: value for key, value in os.environ.items() if key not in _ENV}
         self.child = subprocess.Popen(
             command or [sys.executable, str(SDK)],
             cwd=self.root,
@@ -80,7 +85,7 @@ class Engine:
         )
         theirs.close()
         self._write_lock = threading.RLock()
-        frame = lambda kind, flags, number, meta, body: self.raw(  # noqa: E731
+        frame = lambda kind, flags, number, meta, body: self.raw(
             frames.HEADER.pack(10 + len(meta) + len(body), kind, flags, number, len(meta)) + bytes(meta) + bytes(body)
         )
         self._long_ops = Incoming(frame)
@@ -101,6 +106,7 @@ class Engine:
         """Kills the worker, if it still runs, and removes the project."""
         self.child.kill()
         self.child.wait()
+        self.reading.set()
         self._reader.join(5)
         self.socket.close()
         self._out.close()
@@ -152,7 +158,11 @@ class Engine:
     def load(self, *sources: str, modules: Optional[dict[str, str]] = None) -> dict[str, dict[str, Any]]:
         """Loads files of the project. Source to what IMPORTED says with its config, or {"refused": …}."""
         listed = [
-            {"source": source, "module": (modules or {}).get(source, os.path.join(self.root, source)), "kind": _kind(source)}
+            {
+                "source": source,
+                "module": (modules or {}).get(source, os.path.join(self.root, source)),
+                "kind": _kind(source),
+            }
             for source in sources
         ]
         before = len(self.frames)
@@ -203,8 +213,10 @@ class Engine:
 
     def op(self, name: str) -> dict[str, Any]:
         """The first operation of this name."""
-        self.frame(lambda f: f.kind == frames.OP and f.meta["op"] == name, f"the operation {name}")
-        return next(op for op in self.ops if op["op"] == name)
+        with self._more:
+            known = lambda: next((op for op in self.ops if op["op"] == name), None)
+            assert self._more.wait_for(known, PATIENCE), f"the operation {name} did not come\n{self.stderr}"
+            return known()
 
     def answer_of(self, number: int) -> list[Frame]:
         """Frames of a result, as far as they are here."""
@@ -220,7 +232,7 @@ class Engine:
             self._long_replies.send(frames.REPLY, ANSWER, number, meta_bytes(meta), body)
 
     def _read(self) -> None:
-        while True:
+        while self.reading.wait():
             try:
                 chunk = self.socket.recv(65_536)
             except OSError:

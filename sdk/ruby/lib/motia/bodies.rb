@@ -87,7 +87,7 @@ module Motia
         return if message.nil?
 
         @frame.call(Kind::ABORT, flags, id, meta, nil)
-        message.release
+        message.finish
       end
     end
 
@@ -115,6 +115,8 @@ module Motia
 
       # Sends bytes from `at` on, once those before are out. Says whether all of them are out now.
       def put(bytes, at)
+        return true if @finished
+
         @bytes = bytes
         @at = at
         pump
@@ -139,6 +141,12 @@ module Motia
       def wait(lock)
         @released.wait(lock) while @bytes
         self
+      end
+
+      # Its sender may not have heard yet that nothing may follow.
+      def finish
+        @finished = true
+        release
       end
 
       # Nobody has to wait any more.

@@ -101,7 +101,7 @@ module Motia
 
     # Whether nothing waits for the engine: no answer to be sent, no operation to be answered.
     def idle?
-      @outgoing.idle? && @lock.synchronize { @replies.empty? }
+      @outgoing.idle? && @outbox.empty? && @lock.synchronize { @replies.empty? }
     end
 
     # In a forked child the stream belongs to somebody else.

@@ -16,7 +16,8 @@ module Motia
     # Listens on a port of this machine; on none any more without one.
     def listen(port)
       @wanted = port
-      Threads.own { port ? open(port) : close }
+      # The gem has no way to stop listening: its port is free again once this worker has ended.
+      Threads.own { open(port) } if port
     end
 
     private
@@ -38,9 +39,6 @@ module Motia
     rescue StandardError => e
       @say.call("error", "no debugger can attach: #{Errors.summary(e)}")
     end
-
-    # The gem has no way to stop listening; the port is free once this worker has ended.
-    def close; end
 
     def free?(port)
       require "socket"

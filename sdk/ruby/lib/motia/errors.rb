@@ -44,7 +44,7 @@ module Motia
       end
 
       def message_of(error)
-        text = Text.of(error.message)
+        text = Names.hide(Text.of(plain_message(error)))
         text = shorten(text) if error.is_a?(SyntaxError) || error.is_a?(LoadError)
         Text.clip(text)
       end
@@ -58,7 +58,7 @@ module Motia
 
       # `Name: message`, and where that was.
       def stack_of(error, wire = { name: name_of(error), message: message_of(error) })
-        lines = user_lines(error.backtrace || []).map { |line| "    at #{shorten(Text.of(line))}" }
+        lines = user_lines(error.backtrace || []).map { |line| "    at #{shorten(Names.hide(Text.of(line)))}" }
         Text.clip(["#{wire[:name]}: #{wire[:message]}", *lines].join("\n"))
       end
 
@@ -72,6 +72,16 @@ module Motia
       end
 
       private
+
+      # Ruby 3.1 adds a piece of the code to messages, of which only the hint is of use in a log.
+      def plain_message(error)
+        return error.message unless error.respond_to?(:original_message)
+
+        hint = DidYouMean.formatter.message_for(error.corrections) if error.respond_to?(:corrections)
+        "#{error.original_message}#{hint}"
+      rescue StandardError
+        error.message
+      end
 
       def own?(line)
         return false unless root && line.start_with?("#{root}/")

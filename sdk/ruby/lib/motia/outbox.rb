@@ -29,6 +29,11 @@ module Motia
       @lock.synchronize { @emptied.wait(@lock) while @waiting.bytesize >= MUCH && !@closed }
     end
 
+    # Whether everything has left.
+    def empty?
+      @lock.synchronize { @waiting.empty? }
+    end
+
     # A forked child must not write into the stream of its parent.
     def close
       @closed = true

@@ -74,14 +74,18 @@ module Motia
     # Only for what is there: Ruby asks anything whether it has to_ary, to_str, to_proc.
     def respond_to_missing?(name, all = false)
       text = name.to_s
-      has_key?(text) || has_key?(camel(text)) || super
+      has_key?(text) || has_key?(camel(text)) || has_key?(text.tr("_", "-")) || super
     end
 
     private
 
     def attribute(text)
       value = fetch_text(text)
-      value.nil? && text.include?("_") ? fetch_text(camel(text)) : value
+      return value if !value.nil? || !text.include?("_")
+
+      # `path_params`, and of headers `content_type`.
+      value = fetch_text(camel(text))
+      value.nil? ? fetch_text(text.tr("_", "-")) : value
     end
 
     # Names on the wire are as JavaScript writes them.

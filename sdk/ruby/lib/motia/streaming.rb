@@ -62,6 +62,8 @@ module Motia
       error = outcome.meta[:error] if outcome.failed?
       return @connection.close_answer(@answer) if error.nil? && !@cancelled
 
+      # Another thread may have failed the call while this stream goes on.
+      cancel
       @connection.abort_answer(@call.id, error && { error: error })
     end
 
@@ -69,7 +71,8 @@ module Motia
 
     # Returns what the stream raised, if it did.
     def guarded
-      within(true)
+      return nil unless resume
+
       # Only where it waits: code that runs is not torn apart.
       Thread.handle_interrupt(StreamCancelled => :on_blocking) { chunks { |chunk| take(chunk) || break } }
       nil
@@ -78,13 +81,18 @@ module Motia
     rescue Exception => e
       e
     ensure
-      within(false)
+      pause
       forget_cancellation
     end
 
-    # Whether the thread runs the user's code, rather than ours.
-    def within(now)
-      @lock.synchronize { @within = now }
+    # From now on the thread runs the user's code, if anybody still wants what it makes.
+    def resume
+      @lock.synchronize { @within = !@cancelled }
+    end
+
+    # From now on it runs ours.
+    def pause
+      @lock.synchronize { @within = false }
     end
 
     # The cancellation may have come just after the stream's end.
@@ -96,13 +104,11 @@ module Motia
 
     # Says whether the stream is to go on.
     def take(chunk)
-      within(false)
+      pause
       bytes = bytes_of(chunk)
       open(chunk.encoding == Encoding::BINARY ? "bytes" : "text") unless open?
       @connection.put(@answer, bytes) unless bytes.empty? || @cancelled
-      !@cancelled
-    ensure
-      within(true)
+      resume
     end
 
     def open(type)

@@ -24,7 +24,7 @@ module Motia
       return stream if stream
 
       known = @names.reject { |stream_name| stream_name.start_with?("__") }
-      raise NoMethodError, "there is no stream #{name}; the project has #{known.empty? ? "none" : known.join(", ")}"
+      raise KeyError, "there is no stream #{name}; the project has #{known.empty? ? "none" : known.join(", ")}"
     end
 
     def respond_to_missing?(name, all = false)

@@ -60,6 +60,9 @@ module Motia
   # The classes of a step file live in a module that we made (see StepFile). Its users never heard of it.
   module Names
     OURS = /\AMotia::Steps::\w+::/.freeze
+    # In Ruby's own messages and backtraces: where a script would have `main`, and in front of its classes and methods.
+    HOME = /module Motia::Steps::\w+|Motia::Steps::\w+:Module/.freeze
+    WITHIN = /Motia::Steps::\w+(?:::|#|\.)/.freeze
 
     module_function
 
@@ -67,6 +70,10 @@ module Motia
     def of(type)
       name = Module.instance_method(:name).bind_call(type)
       name&.sub(OURS, "")
+    end
+
+    def hide(text)
+      text.include?("Motia::Steps::") ? text.gsub(HOME, "main:Object").gsub(WITHIN, "") : text
     end
   end
 end

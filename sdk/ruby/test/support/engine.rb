@@ -61,6 +61,13 @@ class Engine
     @texts[:out]
   end
 
+  # What came on the other pipes may be later than what came in frames.
+  def await_stdout(text)
+    deadline = now + 2
+    sleep 0.01 until stdout.include?(text) || now > deadline
+    stdout
+  end
+
   def stderr
     @texts[:err]
   end
@@ -260,13 +267,15 @@ class WorkerTest < Minitest::Test
   @shared = {}
 
   def self.shared(type)
-    engine = WorkerTest.instance_variable_get(:@shared)[type] ||= Engine.new(files: type::FILES).tap do |made|
+    WorkerTest.instance_variable_get(:@shared)[type] ||= Engine.new(files: type::FILES).tap do |made|
       made.deliver(Kind::STREAMS, body: JSON.generate(%w[chat myBoard __motia.logs]))
       refused = made.load(*type::FILES.keys.grep(/step\.rb\z/)).select { |_, file| file.key?("refused") }
       raise "refused: #{refused}" unless refused.empty?
     end
-    engine.on_op = nil
-    engine
+  end
+
+  def setup
+    WorkerTest.instance_variable_get(:@shared)[self.class]&.on_op = nil
   end
 
   Minitest.after_run { @shared.each_value(&:close) }

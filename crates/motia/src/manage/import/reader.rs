@@ -43,6 +43,7 @@ impl Reader {
     }
 
     fn state(&mut self, take: Take<'_>) -> Result<()> {
+        self.name_others(&format!("{STATE}*"), "string", "text")?;
         for keys in self.keys(&format!("{STATE}*"), "string")?.chunks(BATCH) {
             let values: Vec<Option<Vec<u8>>> = self.ask("MGET", keys)?;
             for (key, value) in keys.iter().zip(values) {
@@ -55,7 +56,17 @@ impl Reader {
         Ok(())
     }
 
+    /// What has a name of ours and is of another type.
+    fn name_others(&mut self, pattern: &str, kind: &str, what: &str) -> Result<()> {
+        let ours: BTreeSet<_> = self.keys(pattern, kind)?.into_iter().collect();
+        let others = self.keys(pattern, "")?.into_iter().filter(|key| !ours.contains(key));
+        let named: Vec<_> = others.map(|key| format!("{key}: it is no {what}")).collect();
+        self.skipped.extend(named);
+        Ok(())
+    }
+
     fn streams(&mut self, take: Take<'_>) -> Result<()> {
+        self.name_others(&format!("{STREAM}*"), "hash", "hash of items")?;
         for key in self.keys(&format!("{STREAM}*"), "hash")? {
             let items: HashMap<String, Vec<u8>> = self.ask("HGETALL", &[&key])?;
             for (id, item) in items {
@@ -93,20 +104,16 @@ impl Reader {
         Ok(())
     }
 
-    /// The keys of a type that match, in order.
+    /// The keys of a type that match, in order; without a type, of all.
     fn keys(&mut self, pattern: &str, kind: &str) -> Result<Vec<String>> {
         let (mut found, mut cursor) = (BTreeSet::new(), 0_u64);
         loop {
-            let (next, keys): (u64, Vec<Vec<u8>>) = redis::cmd("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(pattern)
-                .arg("COUNT")
-                .arg(1000)
-                .arg("TYPE")
-                .arg(kind)
-                .query(&mut self.connection)
-                .context("SCAN failed")?;
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1000);
+            if !kind.is_empty() {
+                scan.arg("TYPE").arg(kind);
+            }
+            let (next, keys): (u64, Vec<Vec<u8>>) = scan.query(&mut self.connection).context("SCAN failed")?;
             for key in keys {
                 match String::from_utf8(key) {
                     Ok(key) => drop(found.insert(key)),
