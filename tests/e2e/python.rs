@@ -440,7 +440,6 @@ fn install_makes_python_modules_and_a_rename_does_not_break_it() {
     wheel(&here("app"));
     let engine = here("app").dev();
     engine.wait_for("run `motia install`");
-    drop(engine);
     let output = install(&here("app"), &[]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
@@ -455,6 +454,9 @@ fn install_makes_python_modules_and_a_rename_does_not_break_it() {
             .flatten()
             .any(|entry| entry.file_name().to_string_lossy().starts_with(".requirements"))
     );
+    // The engine that runs takes it over.
+    eventually("it is imported", || (engine.get("/left").status == 200).then_some(()));
+    drop(engine);
     fs::rename(&app, project.path().join("renamed")).expect("renamed");
     let renamed = here("renamed");
     let engine = renamed.dev();

@@ -53,9 +53,15 @@ fn steps(engine: &Engine) -> Vec<Value> {
 
 /// Makes pydantic importable for a project's steps, if it is not already. Says so where it cannot be had.
 fn pydantic(project: &Project) -> bool {
-    let found = Command::new("python3").args(["-c", "import pydantic"]).env_remove("VIRTUAL_ENV").output();
+    let named = std::env::var_os("MOTIA_PYTHON");
+    let mut import = Command::new(named.clone().unwrap_or_else(|| "python3".into()));
+    let found = import.args(["-c", "import pydantic"]).env_remove("VIRTUAL_ENV").output();
     if found.is_ok_and(|output| output.status.success()) {
         return true;
+    }
+    if named.is_some() {
+        eprintln!("skipped in part: the Python of MOTIA_PYTHON has no pydantic");
+        return false;
     }
     project.write("requirements.txt", "pydantic>=2.6.1\n");
     let mut install = Command::new(env!("CARGO_BIN_EXE_motia"));

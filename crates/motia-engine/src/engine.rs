@@ -12,7 +12,7 @@ use motia_ports::queue::Subscription;
 use motia_ports::{CronLock, EventQueue, Journal, State, Streams, Traces};
 use motia_worker::Pool;
 use parking_lot::{Mutex, RwLock};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -115,6 +115,8 @@ pub struct Engine {
     pub(crate) tasks: TaskTracker,
     /// Ends the intake: no further delivery or tick begins.
     pub(crate) stop: CancellationToken,
+    /// Somebody wants the project's files imported anew.
+    reload: Arc<Notify>,
 }
 
 impl Engine {
@@ -138,7 +140,18 @@ impl Engine {
             scheduler: Arc::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            reload: Arc::default(),
         }
+    }
+
+    /// Asks whoever runs the project to import its files anew.
+    pub fn ask_for_reload(&self) {
+        self.reload.notify_one();
+    }
+
+    /// Waits until somebody asks for that.
+    pub async fn reload_asked(&self) {
+        self.reload.notified().await;
     }
 
     /// What workers talk to.

@@ -24,6 +24,7 @@ pub(crate) fn router(engine: Engine) -> Router {
     Router::new()
         .route("/__motia/health", get(health))
         .route("/__motia/steps", get(steps))
+        .route("/__motia/reload", post(reload))
         .merge(queues::routes())
         .merge(cron::routes())
         .route("/__motia/emit", post(emit))
@@ -54,6 +55,12 @@ fn workers(engine: &Engine, runtime: Runtime) -> Vec<Value> {
     };
     let describe = |worker: WorkerHealth| json!({ "pid": worker.pid, "state": state(worker.state), "calls": worker.calls, "memory": worker.memory });
     engine.pool(runtime).map(|pool| pool.health()).unwrap_or_default().into_iter().map(describe).collect()
+}
+
+/// Packages were installed, say: what failed for want of them may work now.
+async fn reload(State(engine): State<Engine>) -> Json<Value> {
+    engine.ask_for_reload();
+    Json(json!({ "reloading": true }))
 }
 
 async fn steps(State(engine): State<Engine>) -> Json<Value> {

@@ -155,7 +155,7 @@ impl Instance {
             let server = self.bind(edge).await?;
             self.announce(&engine, server.port, began);
             serving = Some(engine.tasks().spawn(server.run(shutdown.clone())));
-            fatal = self.attend(&mut project, &mut signals, &mut watched, &store).await;
+            fatal = self.attend(&mut project, &mut signals, &mut watched, &store, &engine).await;
         }
 
         self.console.info("STOPPING", "no further work is taken; what runs may finish");
@@ -238,6 +238,7 @@ impl Instance {
         signals: &mut Signals,
         watched: &mut Option<Watched>,
         store: &Store,
+        engine: &Engine,
     ) -> Option<String> {
         loop {
             if let Some(watched) = &watched {
@@ -255,6 +256,7 @@ impl Instance {
                 () = tokio::time::sleep(pause.unwrap_or_default()), if pause.is_some() => Event::Retry,
                 () = signals.stop() => return None,
                 reason = store.failed() => return Some(reason),
+                () = engine.reload_asked(), if self.mode == Mode::Dev => Event::Asked,
                 (runtime, loaded) = project.loaded() => Event::Loaded(runtime, loaded),
                 changed = changed => Event::Changed(changed),
             };
@@ -266,6 +268,7 @@ impl Instance {
                     }
                 }
                 Event::Changed(changes) => self.reload(project, changes).await,
+                Event::Asked => project.reload(Vec::new(), true).await,
                 Event::Retry => project.reload(Vec::new(), false).await,
             }
         }
@@ -418,6 +421,7 @@ type Workers = Vec<(Runtime, Ready)>;
 enum Event {
     Loaded(Runtime, Option<Ready>),
     Changed(Changes),
+    Asked,
     Retry,
 }
 

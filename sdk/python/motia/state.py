@@ -47,7 +47,7 @@ class State:
         group: str,
         key: str,
         value: Any,
-        revision: Any = None,
+        revision: Any,
         options: Optional[dict[str, Any]] = None,
         *,
         ttl: Any = None,

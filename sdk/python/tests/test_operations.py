@@ -232,6 +232,19 @@ class Mistakes(Base):
         self.assertIn("too long to be sent", self.error("emit({'topic': 'x' * 900_000})")["message"])
         self.assertEqual(self.engine.ops, [])
 
+    def test_what_json_or_utf_8_cannot_hold_is_refused(self) -> None:
+        half = "contains half a surrogate pair, which is no Unicode text"
+        for code, message in {
+            "emit({'topic': 't', 'delay': float('nan')})": "emit: delay must not be nan",
+            "emit('t', None, at=float('inf'))": "emit: at must not be inf",
+            "state.set('g', 'k', 1, ttl=float('nan'))": "state.set: ttl must not be nan",
+            "emit({'topic': 't', 'idempotencyKey': 'x\\ud800'})": f"emit: once {half}",
+            "state.set('lone\\ud801', 'k', 1)": f"state.set: group {half}",
+        }.items():
+            self.assertEqual(self.error(f"await {code}")["message"], message)
+        self.assertEqual(self.engine.ops, [])
+        self.assertIn("revision", self.error("await state.set_if_revision('g', 'k', 2)")["message"])
+
     def test_an_operation_is_not_its_value(self) -> None:
         says = "state.get returns something to wait for, not the value: await it, or call .result() in a handler that is not async"
         for thread in (False, True):

@@ -130,6 +130,7 @@ class OperationsTest < WorkerTest
     "streams.chat.get(['a'], 'k')" => "TypeError: stream.get: group must be a string, not an array",
     "streams.chat.send({}, {})" => "TypeError: stream.send: group must be a string, not nil",
     "context.emit(nil)" => "TypeError: emit: topic must be a string, not nil",
+    "context.emit(topic: 't', delay: Float::NAN)" => "TypeError: emit: delay is NaN, which JSON cannot hold",
     "context.emit('t', { list: [1, { price: Float::NAN }] })" => "TypeError: emit: data.list[1].price is NaN, which JSON cannot hold",
     "state.set('g', 'k', -> {})" => "TypeError: state.set: data is a Proc, which has no JSON form",
     "state.set('g', 'k', { a: [\"\\xff\"] })" => "TypeError: state.set: data.a[0] is a string of bytes that are not UTF-8",

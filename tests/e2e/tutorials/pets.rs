@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 
-use super::documentation::{Documentation, documentation};
+use super::documentation::{Documentation, Part, documentation};
 use super::{until, write_printed};
 use crate::support::{Answer, Engine, PATIENCE, Project};
 
@@ -136,8 +136,6 @@ fn without_openai(project: &Project) -> Engine {
     project.run_with(&["dev", "--port", "0"], &[("OPENAI_API_KEY", "")])
 }
 
-/// The rest of the page, the orchestrator at L22182, is a config with rules and no handler: it cannot run as printed. The whole one
-/// is in the workflow tutorial.
 #[test]
 fn ai_agents_enrichment() {
     let Some(documentation) = documentation() else { return };
@@ -168,13 +166,18 @@ fn ai_agents_enrichment() {
     engine.wait_for("OPENAI_API_KEY environment variable is not set");
 }
 
-/// The adoption review has no Python on its page.
+/// The adoption review has no Python on its page. The orchestrator's config and rules, L22182, have no handler there: it is the one of
+/// the workflow tutorial, L25862.
 #[test]
 fn ai_agents_health_review() {
     let Some(documentation) = documentation() else { return };
     let path = "steps/python/health_review_agent_step.py";
     let project = pets(&documentation, &[21686, GET_PET]);
     project.write("services/decision.py", include_str!("decision.py"));
+    project.write(
+        "steps/python/pet_lifecycle_orchestrator_step.py",
+        &documentation.file(&[Part::Printed(25862), Part::Printed(22182)]),
+    );
     project.write(
         "steps/heard_step.py",
         "config = {'type': 'event', 'name': 'Heard', 'subscribes': ['py.health.treatment_required', 'py.health.no_treatment_needed']}
@@ -200,7 +203,7 @@ async def handler(input, ctx):
     let failed = review(&engine, "1");
     assert_eq!((failed.status, failed.json()), (500, json!({ "error": "Internal server error" })));
     engine.wait_for("UnboundLocalError");
-    engine.wait_for(&format!("{path}\", line 61"));
+    engine.wait_for("health_review_agent_step.py\", line ");
 
     // With those lines where they are meant to be, and the function that the page leaves out.
     let printed = documentation.code(21686);
@@ -231,8 +234,14 @@ async def handler(input, ctx):
     });
     assert_eq!(body, expected);
     engine.wait_for("heard health.treatment_required of 1: It coughs.");
+    // L22104
+    until(&engine, "/pets/1", "the orchestrator heard it", |pet| pet["status"] == "ill");
     assert_eq!(review(&engine, "2").json()["emitFired"], "py.health.no_treatment_needed");
     engine.wait_for("heard health.no_treatment_needed of 2: It is well.");
+    engine.wait_for("✅ Already in target status");
+    // What its config does not declare is dropped, and the step goes on.
+    engine.wait_for("py.lifecycle.transition.completed");
+    assert!(!engine.output().contains("❌"), "{}", engine.output());
     let early = review(&engine, "3");
     assert_eq!((early.status, &early.json()["currentStatus"]), (400, &json!("new")));
     assert_eq!(review(&engine, "9").json(), json!({ "message": "Pet not found" }));

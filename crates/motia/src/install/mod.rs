@@ -29,8 +29,8 @@ use tokio::process::Child;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Install;
-use crate::packages;
 use crate::variables::Variables;
+use crate::{manage, packages};
 use manifest::Manifest;
 
 /// Set for package managers: a postinstall script that calls `motia install` has nothing to do then.
@@ -60,6 +60,10 @@ pub(crate) async fn run(options: Install) -> Result<ExitCode> {
     }
     if code == 0 {
         code = ruby::install(&root, &variables).await?;
+    }
+    if code == 0 {
+        // What failed for want of a package may work now.
+        manage::reload().await;
     }
     Ok(ExitCode::from(code))
 }

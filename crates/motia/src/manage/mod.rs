@@ -39,6 +39,15 @@ pub(crate) struct Which {
     pub(crate) json: bool,
 }
 
+/// Lets an engine that runs in this folder import the project's files anew, if one does.
+pub(crate) async fn reload() {
+    let which = Which { motia_dir: None, json: false };
+    if let Ok(engine) = client::Client::find(&which) {
+        // An engine of another version, or one that is stopping.
+        let _ = engine.post("reload", &serde_json::json!({})).await;
+    }
+}
+
 impl Which {
     pub(crate) fn folder(&self) -> PathBuf {
         self.motia_dir.clone().unwrap_or_else(|| ".motia".into())

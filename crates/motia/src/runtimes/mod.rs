@@ -120,6 +120,10 @@ impl Runtimes {
         }
         let arguments: Vec<OsString> = match runtime {
             Runtime::Node => vec!["--enable-source-maps".into(), sdk.file("node/worker.mjs").into()],
+            // Frozen modules have no lines for a debugger to stop at.
+            Runtime::Python if self.config.inspect.is_some() => {
+                vec!["-Xfrozen_modules=off".into(), sdk.file("python").into()]
+            }
             Runtime::Python => vec![sdk.file("python").into()],
             Runtime::Ruby => vec![sdk.file("ruby/worker.rb").into()],
         };

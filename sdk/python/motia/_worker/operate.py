@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import dis
+import math
 import sys
 import threading
 from collections.abc import Coroutine, Generator
@@ -186,6 +187,12 @@ def operate(
     for name in names:
         if type(names[name]) is not str:
             names[name] = _name_text(op, name, names[name])
+        if not names[name].isascii():
+            _check_text(op, name, names[name])
+    if more:
+        for name, member in more.items():
+            if type(member) is float and not math.isfinite(member):
+                raise ValueError(f"{op}: {name} must not be {member}")
     body = b"" if value is NOTHING else encode(value, op)
     if threading.get_ident() == call.calls.thread:
         operation: Any = Operation(loop=call.calls.loop)
@@ -223,6 +230,14 @@ def _name_text(op: str, name: str, value: Any) -> str:
     if type(value).__name__ == "UUID":
         return str(value)
     raise TypeError(f"{op}: {name} must be a string, not {name_of(value)}")
+
+
+def _check_text(op: str, name: str, text: str) -> None:
+    """Half a surrogate pair has no UTF-8: two such names would be stored as one."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{op}: {name} contains half a surrogate pair, which is no Unicode text") from None
 
 
 def _line_starts(code: Any) -> list[tuple[int, Optional[int]]]:

@@ -14,7 +14,7 @@ module Motia
 
       meta = { op: op, call: call.id }
       names.each { |name, text| meta[name] = name_text(op, name, text) }
-      more&.each { |name, member| meta[name] = Values::Plain.new.of(seconds(member)) unless member.nil? }
+      more&.each { |name, member| meta[name] = plain(op, name, member) unless member.nil? }
       body = value.equal?(NONE) ? nil : json(op, value)
       answers = Thread::Queue.new
       call.ask(meta, body) { |error, bytes| answers << [error, bytes] }
@@ -35,6 +35,12 @@ module Motia
       when Numeric then value.to_s
       else raise TypeError, "#{op}: #{name} must be a string, not #{Text.name_of(value)}"
       end
+    end
+
+    def plain(op, name, member)
+      Values::Plain.new.of(seconds(member))
+    rescue Unwritable => e
+      raise TypeError, "#{op}: #{name}#{e.message}"
     end
 
     def json(op, value)

@@ -39,7 +39,7 @@ module Motia
     end
 
     # Stores only if nobody has written since `revision`; with nil, only if there is no value.
-    def set_if_revision(group, key, value = nil, revision = nil, options = nil)
+    def set_if_revision(group, key, value, revision, options = nil)
       more = { expected: revision, ttl: option(options, "ttl") }
       operate("setIf", { group: group, key: key }, value, more)
     end
