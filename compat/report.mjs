@@ -17,12 +17,12 @@ their code says? Each is taken at the commit named here, with its own dependenci
 of the projects themselves is kept here.
 
 \`make compat\` runs all of it again and writes this page. It needs network for GitHub, npm and PyPI; \`COMPAT_MIRROR\`
-names a folder of git mirrors (\`owner+name\`) where GitHub is out of reach, \`MOTIA\` another binary. \`node compat/run.mjs
-PART\` runs the projects whose name has PART in it and prints what differs.
+names a folder of git mirrors (\`owner+name\`) where GitHub is out of reach, \`MOTIA\` another binary.
+\`node compat/run.mjs PART\` runs the projects whose name has PART in it and prints what differs.
 
 The run below: ${version}, Node ${node}, ${python}, \`motia dev\`, without keys, on a machine that reaches npm and PyPI and
-little else. Python packages are installed with \`motia install\`; where others than those of the project's
-requirements.txt are, the notes say so.
+little else. Python packages are those of the project's requirements.txt, installed by \`motia install\`; where they are
+not, the notes or the reasons below say so.
 A step counts as loaded if the engine lists it; an answer counts as right if its status and every member that is
 expected are there. Where a project calls a host that cannot be reached, the error answer that its code then gives is
 what is expected.
@@ -44,18 +44,17 @@ function totals(results) {
     const ours = results.filter(({ project }) => project.kind === kind)
     return `| ${kind}: ${words} | ${ours.length} | ${sum(ours, loadedOf)} of ${sum(ours, presentIn)} | ${sum(ours, right)} of ${sum(ours, tried)} |`
   })
-  return [
+  const head = [
     '| kind | projects | steps and streams loaded | routes answered as their code says |',
     '|---|---|---|---|',
-    ...rows,
-    ...languages(results).map(ofLanguage),
-  ].join('\n')
+  ]
+  return [...head, ...rows, ...languages(results).map((language) => languageRow(language, results))].join('\n')
+}
 
-  function ofLanguage(language) {
-    const only = (kind) => (result) => kind(result).filter((path) => languageOf(path) === language).length
-    const using = results.filter((result) => only(filesIn)(result) > 0)
-    return `| of these in ${language} | ${using.length} | ${sum(using, only(loadedFiles))} of ${sum(using, only(filesIn))} | |`
-  }
+function languageRow(language, results) {
+  const only = (files) => (result) => files(result).filter((path) => languageOf(path) === language).length
+  const users = results.filter((result) => only(filesIn)(result) > 0)
+  return `| of these in ${language} | ${users.length} | ${sum(users, only(loadedFiles))} of ${sum(users, only(filesIn))} | |`
 }
 
 /** The languages beside Node that the projects are written in. */

@@ -24,8 +24,8 @@
 //! | `languages` | one flow through four languages while their workers are killed |
 //! | `python` | Python steps: their shapes, their reloads, their faults |
 //! | `ruby` | Ruby steps |
-//! | `tutorials` | the Python of the documentation runs as it is printed |
 //! | `scale` | several workers, a process per call, a debugger |
+//! | `tutorials` | the Python of the documentation runs as it is printed |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
 

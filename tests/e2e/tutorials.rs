@@ -15,6 +15,9 @@ mod documentation;
 mod guides;
 mod pets;
 
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -54,24 +57,33 @@ fn steps(engine: &Engine) -> Vec<Value> {
 /// Makes pydantic importable for a project's steps, if it is not already. Says so where it cannot be had.
 fn pydantic(project: &Project) -> bool {
     let named = std::env::var_os("MOTIA_PYTHON");
-    let mut import = Command::new(named.clone().unwrap_or_else(|| "python3".into()));
-    let found = import.args(["-c", "import pydantic"]).env_remove("VIRTUAL_ENV").output();
-    if found.is_ok_and(|output| output.status.success()) {
+    if imports_pydantic(named.clone().unwrap_or_else(|| "python3".into())) {
         return true;
     }
-    if named.is_some() {
-        eprintln!("skipped in part: the Python of MOTIA_PYTHON has no pydantic");
-        return false;
+    if named.is_none() {
+        // One environment for all tests, which each have a process: it takes long to make.
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pydantic");
+        let environment = folder.join("python_modules");
+        fs::create_dir_all(&folder).expect("a folder");
+        let lock = File::create(folder.join("lock")).expect("a lock file");
+        lock.lock().expect("locked");
+        if imports_pydantic(environment.join("bin/python")) || install_pydantic(&folder) {
+            std::os::unix::fs::symlink(environment, project.path().join("python_modules")).expect("linked");
+            return true;
+        }
     }
-    project.write("requirements.txt", "pydantic>=2.6.1\n");
+    eprintln!("skipped in part: pydantic is not there, and pip cannot install it");
+    false
+}
+
+fn imports_pydantic(python: impl AsRef<OsStr>) -> bool {
+    let import = Command::new(python).args(["-c", "import pydantic"]).env_remove("VIRTUAL_ENV").output();
+    import.is_ok_and(|output| output.status.success())
+}
+
+fn install_pydantic(folder: &Path) -> bool {
+    fs::write(folder.join("requirements.txt"), "pydantic>=2.6.1\n").expect("written");
     let mut install = Command::new(env!("CARGO_BIN_EXE_motia"));
-    install.arg("install").current_dir(project.path()).env_remove("VIRTUAL_ENV").env("PIP_RETRIES", "0");
-    let installed = install.output().expect("the binary runs").status.success();
-    if !installed {
-        // What is half there is not to be taken for an environment.
-        let _ = std::fs::remove_dir_all(project.path().join("python_modules"));
-        project.remove("requirements.txt");
-        eprintln!("skipped in part: pydantic is not installed, and pip cannot install it");
-    }
-    installed
+    install.arg("install").current_dir(folder).env_remove("VIRTUAL_ENV").env("PIP_RETRIES", "0");
+    install.output().expect("the binary runs").status.success()
 }

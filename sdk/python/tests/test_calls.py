@@ -277,6 +277,14 @@ class Calls(unittest.TestCase):
         self.assertEqual(answer.get("status"), 200, answer)
         return answer["body"]
 
+    def test_the_utils_of_the_documentation(self) -> None:
+        engine = Engine({"now_step.py": step("(req, ctx):\n        return {'status': 200, 'body': ctx.utils.dates.now()}", API)})
+        try:
+            engine.load_all("now_step.py")
+            self.assertRegex(engine.json("now_step.py", {})["body"], r"^20\d\d-.*\+00:00$")
+        finally:
+            engine.close()
+
     def test_the_request_has_the_five_documented_members(self) -> None:
         meta = {"params": {"id": "7"}, "query": {"a": ["1"]}, "headers": {"host": "x"}}
         body = self.body("echo_step.py", {"a": 1}, meta)

@@ -7,19 +7,15 @@ use super::guides::{CHESS, DOCLING};
 use super::{pydantic, steps};
 use crate::support::{Engine, Project, eventually};
 
-/// What becomes of a block that is a file of its own.
+/// What becomes of a block that is a file of its own. One that imports pydantic is passed over where that is not there.
 #[derive(Clone, Copy)]
 enum Becomes {
     /// A step of this name.
     Step(&'static str),
-    /// The same, where pydantic is there.
-    PydanticStep(&'static str),
     /// A stream of this name.
     Stream(&'static str),
-    PydanticStream(&'static str),
     /// A config whose handler the page does not print: the file is refused, and told what to add.
     NoHandler,
-    PydanticNoHandler,
     /// A handler, or a middleware, whose config the page does not print. With one it is a step.
     NoConfig,
     /// Statements for a handler's body, after these lines. The handler is called, and answers with this status.
@@ -28,14 +24,12 @@ enum Becomes {
     Refused(&'static str),
 }
 
-use Becomes::{
-    NoConfig, NoHandler, PydanticNoHandler, PydanticStep, PydanticStream, Refused, Statements, Step, Stream,
-};
+use Becomes::{NoConfig, NoHandler, Refused, Statements, Step, Stream};
 
 const BLOCKS: [(u64, Becomes); 76] = [
     // `auth_middleware` is printed at L1191; the two are one file in `guides::reference_with_pydantic`.
     (217, Refused("name 'auth_middleware' is not defined")),
-    (320, PydanticNoHandler),
+    (320, NoHandler),
     (422, NoHandler),
     (495, Step("ManualApproval")),
     // `[...]` is a list with an Ellipsis, which is no JSON.
@@ -50,7 +44,7 @@ const BLOCKS: [(u64, Becomes); 76] = [
     (1191, NoConfig),
     (1282, NoConfig),
     (1349, Statements("", 200)),
-    (1416, PydanticStream("chatMessages")),
+    (1416, Stream("chatMessages")),
     // Members of a config, without the config.
     (1706, Refused("SyntaxError")),
     (2172, Step("MyStep")),
@@ -88,7 +82,7 @@ const BLOCKS: [(u64, Becomes); 76] = [
     (7841, NoConfig),
     (7935, NoConfig),
     (8011, NoConfig),
-    (8194, PydanticStream("chatMessage")),
+    (8194, Stream("chatMessage")),
     (8477, Statements("channel_id, message_id = 'a', 'b'", 200)),
     (15196, Step("ProcessDataPython")),
     (16478, NoConfig),
@@ -113,7 +107,7 @@ const BLOCKS: [(u64, Becomes); 76] = [
     (25862, Step("PyPetLifecycleOrchestrator")),
     (26737, Step("SendMessage")),
     (26754, Step("ProcessMessage")),
-    (27132, PydanticStep("EvaluatePlayerMove")),
+    (27132, Step("EvaluatePlayerMove")),
 ];
 
 /// Files of one project, and what is expected of each.
@@ -154,7 +148,7 @@ fn every_block_registers_or_says_why_not() {
             continue;
         }
         let name = match becomes {
-            Step(name) | PydanticStep(name) => Some(*name),
+            Step(name) => Some(*name),
             _ => None,
         };
         // Two steps of one name are not one project. What needs pydantic is in the project that has it.
@@ -216,14 +210,14 @@ fn check(engine: &Engine, path: &str, line: u64, becomes: Becomes) {
         });
     };
     match becomes {
-        Step(name) | PydanticStep(name) => step(name),
+        Step(name) => step(name),
         NoConfig => step(&format!("L{line}")),
         Statements(_, status) => {
             step(&format!("L{line}"));
             let answer = engine.get(&format!("/l{line}"));
             assert_eq!(answer.status, status, "L{line}: {}", answer.text());
         }
-        Stream(name) | PydanticStream(name) => {
+        Stream(name) => {
             let listed = engine.get("/__motia/steps").json();
             let streams = listed["streams"].as_array().expect("a list of streams");
             assert!(
@@ -232,7 +226,7 @@ fn check(engine: &Engine, path: &str, line: u64, becomes: Becomes) {
                 said(engine, path)
             );
         }
-        NoHandler | PydanticNoHandler => {
+        NoHandler => {
             engine.wait_for(&format!("{path}: it has no handler function: add `async def handler(...):`"));
         }
         Refused(why) => {

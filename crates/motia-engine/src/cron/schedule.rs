@@ -179,9 +179,9 @@ impl Schedule {
     fn most_worth(&self, opens: Timestamp, now: Timestamp) -> Timestamp {
         let before = |at: Timestamp| self.last(Timestamp(at.0 - 1)).filter(|before| *before > opens);
         let newest = self.last(now).filter(|last| *last > opens);
-        let all = std::iter::successors(newest, |at| before(*at));
+        let mut all = std::iter::successors(newest, |at| before(*at));
         // One instant fewer than are too many: that one is where it opens.
-        all.skip(MOST_CAUGHT_UP).next().unwrap_or(opens)
+        all.nth(MOST_CAUGHT_UP).unwrap_or(opens)
     }
 
     fn missed(&self, after: Timestamp, upto: Timestamp) -> Option<MissedInstants> {
