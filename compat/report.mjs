@@ -22,10 +22,10 @@ names a folder of git mirrors (\`owner+name\`) where GitHub is out of reach, \`M
 
 The run below: ${version}, Node ${node}, ${python}, \`motia dev\`, without keys, on a machine that reaches npm and PyPI and
 little else. Python packages are those of the project's requirements.txt, installed by \`motia install\`; where they are
-not, the notes or the reasons below say so.
-A step counts as loaded if the engine lists it; an answer counts as right if its status and every member that is
-expected are there. Where a project calls a host that cannot be reached, the error answer that its code then gives is
-what is expected.
+not, the notes or the reasons below say so. A step counts as loaded if the engine lists it; an answer counts as right if
+its status and every member that is expected are there. Where a project calls a host that cannot be reached, the error
+answer that its code then gives is what is expected. \`POST /emit\` is the engine's own, as it was the original's: it runs
+event steps that no route reaches here.
 
 ${totals(results)}
 

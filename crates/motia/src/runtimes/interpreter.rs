@@ -5,8 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use motia_core::ids::Runtime;
 
-use super::{node, python, ruby};
+use super::python;
 use crate::variables::Variables;
+
+/// Major and minor.
+pub(super) type Version = (u32, u32);
+
+/// The oldest Node that runs `require()` of ES modules without a flag.
+const NODE: Version = (20, 19);
+/// The oldest Ruby that the worker runs on.
+const RUBY: Version = (3, 0);
 
 /// A program that runs a language.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,18 +48,34 @@ impl Environment {
 /// The interpreter of a language for the project at `root`. Errors say what to install.
 pub(crate) fn find(runtime: Runtime, root: &Path, variables: &Variables) -> Result<Interpreter> {
     match runtime {
-        Runtime::Node => node::find(variables),
+        Runtime::Node => on_path(variables, "node", "Node", "TypeScript and JavaScript", NODE),
         Runtime::Python => python::find(root, variables),
-        Runtime::Ruby => ruby::find(variables),
+        Runtime::Ruby => on_path(variables, "ruby", "Ruby", "Ruby", RUBY),
+    }
+}
+
+/// The one that `MOTIA_…` names, or the first on PATH.
+fn on_path(variables: &Variables, program: &str, name: &str, steps: &str, oldest: Version) -> Result<Interpreter> {
+    let variable = format!("MOTIA_{}", program.to_uppercase());
+    if let Some(named) = variables.named(&variable)? {
+        return Ok(named);
+    }
+    match variables.on_path(&[program]) {
+        Some(found) => Ok(Interpreter { program: found, why: format!("{program} on PATH"), environment: None }),
+        None => anyhow::bail!(
+            "{program} was not found: {steps} steps need {name} {}.{} or later on PATH (or name it in {variable})",
+            oldest.0,
+            oldest.1
+        ),
     }
 }
 
 /// What is wrong with a version of a language, if anything.
 pub(crate) fn too_old(runtime: Runtime, version: &str) -> Option<String> {
     let (oldest, variable) = match runtime {
-        Runtime::Node => (node::OLDEST, "MOTIA_NODE"),
+        Runtime::Node => (NODE, "MOTIA_NODE"),
         Runtime::Python => (python::OLDEST, "MOTIA_PYTHON"),
-        Runtime::Ruby => (ruby::OLDEST, "MOTIA_RUBY"),
+        Runtime::Ruby => (RUBY, "MOTIA_RUBY"),
     };
     let mut numbers = version.trim_start_matches('v').split('.').map_while(|part| part.parse::<u32>().ok());
     let found = (numbers.next()?, numbers.next()?);

@@ -3,12 +3,10 @@
 //! | module | holds |
 //! |---|---|
 //! | `interpreter` | which program runs a language |
-//! | `node`, `python`, `ruby` | where each is looked for |
+//! | `python` | the one that has a project's packages |
 
 mod interpreter;
-mod node;
 pub(crate) mod python;
-mod ruby;
 
 use std::collections::HashMap;
 use std::ffi::OsString;

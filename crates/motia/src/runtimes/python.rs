@@ -7,11 +7,11 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use super::interpreter::{Environment, Interpreter};
+use super::interpreter::{Environment, Interpreter, Version};
 use crate::variables::Variables;
 
 /// The oldest Python that the worker runs on.
-pub(crate) const OLDEST: (u32, u32) = (3, 9);
+pub(super) const OLDEST: Version = (3, 9);
 
 /// Where `motia install` puts a project's packages, as the original did.
 pub(crate) const MODULES: &str = "python_modules";
