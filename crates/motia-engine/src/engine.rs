@@ -20,6 +20,7 @@ use crate::api::UPLOADS;
 use crate::cron::Scheduler;
 use crate::dispatcher::Dispatcher;
 use crate::registry::Project;
+use crate::streams::Hub;
 use crate::telemetry::Telemetry;
 use crate::validation::Validation;
 
@@ -117,12 +118,18 @@ pub struct Engine {
     pub(crate) stop: CancellationToken,
     /// Somebody wants the project's files imported anew.
     reload: Arc<Notify>,
+    hub: Hub,
+    /// Ends what goes on until the last call has ended.
+    ended: CancellationToken,
 }
 
 impl Engine {
-    /// An engine without a project.
+    /// An engine without a project. Must be called inside the runtime.
     pub fn new(config: Config) -> Self {
         let Config { backends, telemetry, settings } = config;
+        let (tasks, ended) = (TaskTracker::new(), CancellationToken::new());
+        let (hub, dispatch) = Hub::new(Arc::clone(&backends.streams), Arc::clone(telemetry.clock()), tasks.clone());
+        tasks.spawn(dispatch.run(ended.clone()));
         let project = RwLock::new(Arc::new(Project::default()));
         let shared = Arc::new(EngineHost {
             backends: Arc::new(backends),
@@ -138,10 +145,17 @@ impl Engine {
             pools: Arc::default(),
             dispatcher: Arc::default(),
             scheduler: Arc::default(),
-            tasks: TaskTracker::new(),
+            tasks,
             stop: CancellationToken::new(),
             reload: Arc::default(),
+            hub,
+            ended,
         }
+    }
+
+    /// Those who watch streams.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// Asks whoever runs the project to import its files anew.
@@ -267,6 +281,7 @@ impl Engine {
         for pool in &pools {
             pool.kill("the engine is stopping");
         }
+        self.ended.cancel();
         self.tasks.close();
         // What is left only writes down outcomes that are known.
         let _ = tokio::time::timeout(last, self.tasks.wait()).await;

@@ -12,6 +12,7 @@
 //! | [`dispatcher`] | deliveries to handlers: attempts, retries, dead letters |
 //! | [`cron`] | schedules to handlers |
 //! | [`queues`] | what people do with queues |
+//! | [`streams`] | what changes in streams, to those who watch |
 //! | [`telemetry`] | the bounded pipeline from all of these to the sinks |
 //! | `validation` | data against the schemas of steps |
 //! | [`terminal`] | the sink that people read |
@@ -26,6 +27,7 @@ pub mod operations;
 pub mod queues;
 pub mod registry;
 pub mod response;
+pub mod streams;
 pub mod telemetry;
 pub mod terminal;
 mod validation;

@@ -238,9 +238,14 @@ impl EngineHost {
                 self.read(asker, record, read, list)
             }
             StreamOperation::Send(group, id) => {
-                // An event is for whoever watches now; it is not kept.
-                recorded("send", &group, id.as_ref())(None);
-                ready(Ok(Bytes::new()))
+                let record = recorded("send", &group, id.as_ref());
+                let message = body.clone();
+                // For whoever watches now: nothing is kept that a response would have to wait for.
+                let send = move |backends: &Backends| {
+                    let Write { done, .. } = backends.streams.send(stream, group, id, message);
+                    Write { mark: Mark::NONE, done }
+                };
+                self.write(asker, record, send, |()| Bytes::new())
             }
         }
     }

@@ -1,4 +1,6 @@
-//! `ctx.streams` (L761-L840): items by stream, group and id.
+//! `ctx.streams` (L761-L840): items by stream, group and id, and what changes in them.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
@@ -25,11 +27,68 @@ pub enum Change {
     Updated,
 }
 
+/// The number of a change: it grows with every change of any stream, and none is given twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Offset(pub u64);
+
+/// What those who watch a group are told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The stream.
+    pub stream: StreamName,
+    /// The group.
+    pub group: GroupId,
+    /// The item; none for a message to the whole group.
+    pub id: Option<ItemKey>,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened in a group. Items are JSON texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// An item is new.
+    Created(Offset, Bytes),
+    /// An item was replaced: the new one.
+    Updated(Offset, Bytes),
+    /// An item was removed: the old one.
+    Deleted(Offset, Bytes),
+    /// A message, `{"type": …, "data": …}`. It is not kept.
+    Sent(Bytes),
+}
+
+impl What {
+    /// The change's number, if it is one.
+    pub fn offset(&self) -> Option<Offset> {
+        match self {
+            Self::Created(offset, _) | Self::Updated(offset, _) | Self::Deleted(offset, _) => Some(*offset),
+            Self::Sent(_) => None,
+        }
+    }
+}
+
+/// A group, or an item of it, as it was at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The group's changes up to this one are in it, and none that came later.
+    pub upto: Offset,
+    /// The items, in the order of their `created` time; of an item that one, if it is there.
+    pub items: Vec<Bytes>,
+}
+
+/// Told of everything that is published. Must be quick: writes wait for it.
+pub type Observer = Arc<dyn Fn(Published) + Send + Sync>;
+
 /// Items by stream, group and id. An item is a JSON text that the backend never looks into.
 ///
 /// 1. Streams, groups and ids are any text.
 /// 2. `group` returns the items in the order of their `created` time, then of their first `set`.
 /// 3. A read sees every write with a mark up to `after`, and everything that was answered before it was called.
+/// 4. Every `set`, and every `delete` of an item that is there, is a change with an [`Offset`].
+/// 5. Observers are told of each change once, after its commit and before it is answered, those of a group in the order of their offsets; of a
+///    `send` after the changes that were asked for before it.
+/// 6. `since` answers with all changes of a group after an offset, in order, or with `None` where not all of them are kept, or where the
+///    offset lies beyond the group's last change.
 pub trait Streams: Send + Sync + 'static {
     /// The item, if there.
     fn get(&self, after: Mark, address: ItemAddress) -> Pending<Option<Bytes>>;
@@ -39,4 +98,16 @@ pub trait Streams: Send + Sync + 'static {
     fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>>;
     /// All items of a group.
     fn group(&self, after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>>;
+    /// Tells whoever watches the group, or the item. Nothing is kept.
+    fn send(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>, message: Bytes) -> Write<()>;
+    /// A group, or with `id` one item of it, with the offset that it belongs to.
+    fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot>;
+    /// What changed in a group after an offset.
+    fn since(&self, stream: StreamName, group: GroupId, offset: Offset) -> Pending<Option<Vec<Published>>>;
+    /// The time after which no message was ever stamped, as [`Streams::stamp_until`] said last before this process.
+    fn stamped_until(&self) -> Timestamp;
+    /// Remembers that messages may be stamped up to this time.
+    fn stamp_until(&self, at: Timestamp) -> Write<()>;
+    /// From now on this one is told too.
+    fn observe(&self, observer: Observer);
 }

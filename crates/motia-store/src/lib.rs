@@ -78,6 +78,7 @@ struct Inner {
     syncer: Arc<syncer::Syncer>,
     queue: queue::Queue,
     state: state::SqliteState,
+    streams: streams::SqliteStreams,
     trace_ids: TraceIds,
     traces: sequence::Sequence,
     retention: Arc<Mutex<Retention>>,
@@ -115,10 +116,21 @@ impl Store {
             revisions,
             special: Arc::new(opened.special),
         };
+        let changes = sequence::Sequence::new("changes", opened.changes, writer.clone(), Arc::clone(&syncer));
+        let streams = streams::SqliteStreams {
+            writer: writer.clone(),
+            reader: reader.clone(),
+            special: Arc::clone(&state.special),
+            clock: Arc::clone(&config.clock),
+            offsets: changes,
+            observers: streams::Observers::default(),
+            stamped_until: opened.stamped_until,
+        };
         let clock = steady::SteadyClock::new(config.clock, opened.queue_time);
         let queue = queue::Queue::new(writer.clone(), reader.clone(), deliveries, clock, opened.paused);
         let trace_ids = TraceIds::new(opened.trace_key);
-        let inner = Inner { writer, reader, syncer, queue, state, trace_ids, traces, retention, _owner: opened.owner };
+        let inner =
+            Inner { writer, reader, syncer, queue, state, streams, trace_ids, traces, retention, _owner: opened.owner };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -129,11 +141,7 @@ impl Store {
 
     /// `ctx.streams`.
     pub fn streams(&self) -> Arc<dyn Streams> {
-        Arc::new(streams::SqliteStreams {
-            writer: self.inner.writer.clone(),
-            reader: self.inner.reader.clone(),
-            special: Arc::clone(&self.inner.state.special),
-        })
+        Arc::new(self.inner.streams.clone())
     }
 
     /// Events.

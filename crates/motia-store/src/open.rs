@@ -16,7 +16,7 @@ use crate::{Reporter, import};
 /// `PRAGMA application_id`: "Mota".
 const APPLICATION_ID: u32 = 0x4d6f_7461;
 /// How the schema came to be: a version each. A new file goes through all of them too, so that it is the same as an old one.
-const VERSIONS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const VERSIONS: [&str; 3] = [include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 /// `PRAGMA user_version`: grows with the schema.
 const SCHEMA_VERSION: u32 = VERSIONS.len() as u32;
 /// The tables that every version has.
@@ -142,6 +142,9 @@ pub(crate) struct Opened {
     pub(crate) trace_ids: u64,
     pub(crate) deliveries: u64,
     pub(crate) revisions: u64,
+    pub(crate) changes: u64,
+    /// No message about streams has a later timestamp.
+    pub(crate) stamped_until: Timestamp,
     pub(crate) paused: Vec<StepName>,
     pub(crate) special: Special,
     /// The latest time that queues have seen.
@@ -176,6 +179,11 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
     let trace_ids = reserve(&connection, "trace_ids").map_err(sqlite)?;
     let deliveries = reserve(&connection, "deliveries").map_err(sqlite)?;
     let revisions = reserve(&connection, "revisions").map_err(sqlite)?;
+    let changes = reserve(&connection, "changes").map_err(sqlite)?;
+    let stamped_until = connection
+        .query_row("SELECT value FROM meta WHERE key = 'stream_stamps'", [], |row| row.get(0))
+        .map(Timestamp)
+        .map_err(sqlite)?;
     let paused = paused(&connection).map_err(sqlite)?;
     let special = Special::look(&connection).map_err(sqlite)?;
     let queue_time = queue_time(&connection).map_err(sqlite)?;
@@ -196,6 +204,8 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
         trace_ids,
         deliveries,
         revisions,
+        changes,
+        stamped_until,
         paused,
         special,
         queue_time,

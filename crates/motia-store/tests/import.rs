@@ -70,6 +70,7 @@ async fn files_of_the_original_are_imported_once_and_stay() {
         folder.said(),
         [
             "imported 4 values of state from motia.state.json; the file stays, and is not read again",
+            "streams/todo.stream.json: what is no JSON object is no item, and was left out: all:x",
             "imported 2 items of the stream 'todo' from streams/todo.stream.json; the file stays, and is not read again",
         ]
     );

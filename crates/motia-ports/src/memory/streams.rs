@@ -1,57 +1,138 @@
 //! `ctx.streams` in memory.
 
 use bytes::Bytes;
-use motia_core::{GroupId, StreamName, Timestamp};
+use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Writes, ready};
-use crate::streams::{Change, ItemAddress};
+use crate::streams::{Change, ItemAddress, Observer, Offset, Published, Snapshot, What};
 use crate::{Mark, Pending, Streams, Write};
 
 pub(super) struct MemoryStreams {
     writes: Writes,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
     /// In the order in which they were first set.
-    items: Mutex<Vec<(ItemAddress, Bytes, Timestamp)>>,
+    items: Vec<(ItemAddress, Bytes, Timestamp)>,
+    /// All that ever changed.
+    changes: Vec<Published>,
+    observers: Vec<Observer>,
 }
 
 impl MemoryStreams {
     pub(super) fn new(writes: Writes) -> Self {
-        Self { writes, items: Mutex::default() }
+        Self { writes, kept: Mutex::default() }
+    }
+}
+
+impl Kept {
+    fn publish(&mut self, published: Published) {
+        if published.what.offset().is_some() {
+            self.changes.push(published.clone());
+        }
+        for observer in &self.observers {
+            observer(published.clone());
+        }
+    }
+
+    fn next(&self) -> Offset {
+        Offset(self.changes.len() as u64 + 1)
+    }
+
+    fn changed(&mut self, address: ItemAddress, what: What) {
+        let ItemAddress { stream, group, id } = address;
+        self.publish(Published { stream, group, id: Some(id), what });
+    }
+
+    fn of_group(&self, stream: &StreamName, group: &GroupId) -> Vec<(ItemAddress, Bytes)> {
+        let mut found: Vec<_> =
+            self.items.iter().filter(|(at, ..)| at.stream == *stream && at.group == *group).collect();
+        // Stable, so those of one instant stay in their order.
+        found.sort_by_key(|(_, _, created)| *created);
+        found.into_iter().map(|(at, item, _)| (at.clone(), item.clone())).collect()
+    }
+
+    fn last(&self, stream: &StreamName, group: &GroupId) -> Offset {
+        let of_group = self.changes.iter().rev().find(|change| change.stream == *stream && change.group == *group);
+        of_group.and_then(|change| change.what.offset()).unwrap_or_default()
     }
 }
 
 impl Streams for MemoryStreams {
     fn get(&self, _after: Mark, address: ItemAddress) -> Pending<Option<Bytes>> {
-        let items = self.items.lock();
-        ready(items.iter().find(|(at, ..)| *at == address).map(|(_, item, _)| item.clone()))
+        let kept = self.kept.lock();
+        ready(kept.items.iter().find(|(at, ..)| *at == address).map(|(_, item, _)| item.clone()))
     }
 
     fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change> {
-        let mut items = self.items.lock();
-        let change = match items.iter_mut().find(|(at, ..)| *at == address) {
+        let mut kept = self.kept.lock();
+        let offset = kept.next();
+        let (change, what) = match kept.items.iter_mut().find(|(at, ..)| *at == address) {
             Some(known) => {
-                (known.1, known.2) = (item, created);
-                Change::Updated
+                (known.1, known.2) = (item.clone(), created);
+                (Change::Updated, What::Updated(offset, item))
             }
             None => {
-                items.push((address, item, created));
-                Change::Created
+                kept.items.push((address.clone(), item.clone(), created));
+                (Change::Created, What::Created(offset, item))
             }
         };
+        kept.changed(address, what);
         self.writes.made(change)
     }
 
     fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>> {
-        let mut items = self.items.lock();
-        let at = items.iter().position(|(at, ..)| *at == address);
-        self.writes.made(at.map(|at| items.remove(at).1))
+        let mut kept = self.kept.lock();
+        let at = kept.items.iter().position(|(at, ..)| *at == address);
+        let removed = at.map(|at| kept.items.remove(at).1);
+        if let Some(removed) = &removed {
+            let what = What::Deleted(kept.next(), removed.clone());
+            kept.changed(address, what);
+        }
+        self.writes.made(removed)
     }
 
     fn group(&self, _after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>> {
-        let items = self.items.lock();
-        let mut found: Vec<_> = items.iter().filter(|(at, ..)| at.stream == stream && at.group == group).collect();
-        // Stable, so those of one instant stay in their order.
-        found.sort_by_key(|(_, _, created)| *created);
-        ready(found.into_iter().map(|(_, item, _)| item.clone()).collect())
+        ready(self.kept.lock().of_group(&stream, &group).into_iter().map(|(_, item)| item).collect())
+    }
+
+    fn send(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>, message: Bytes) -> Write<()> {
+        self.kept.lock().publish(Published { stream, group, id, what: What::Sent(message) });
+        self.writes.made(())
+    }
+
+    fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot> {
+        let kept = self.kept.lock();
+        let items = kept.of_group(&stream, &group).into_iter();
+        let wanted = items.filter(|(at, _)| id.as_ref().is_none_or(|id| at.id == *id));
+        ready(Snapshot { upto: kept.last(&stream, &group), items: wanted.map(|(_, item)| item).collect() })
+    }
+
+    fn since(&self, stream: StreamName, group: GroupId, offset: Offset) -> Pending<Option<Vec<Published>>> {
+        let kept = self.kept.lock();
+        let last = kept.last(&stream, &group);
+        if last == Offset::default() || offset > last {
+            return ready(None);
+        }
+        let later = kept.changes.iter().filter(|change| {
+            change.stream == stream && change.group == group && change.what.offset().is_some_and(|at| at > offset)
+        });
+        ready(Some(later.cloned().collect()))
+    }
+
+    fn stamped_until(&self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn stamp_until(&self, _at: Timestamp) -> Write<()> {
+        // What would have to remember it ends with the process.
+        self.writes.made(())
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.kept.lock().observers.push(observer);
     }
 }

@@ -11,11 +11,13 @@ use motia_ports::queue::DeliveryId;
 use rusqlite::Connection;
 
 use super::Upkeep;
-use crate::queue;
 use crate::writer::failed;
+use crate::{queue, streams};
 
 /// Rows that one operation of the writer removes.
 const AT_A_TIME: usize = 500;
+/// How long changes of streams are kept.
+const CHANGES: Duration = Duration::from_secs(3600);
 /// What a tick takes besides its texts.
 const TICK_BYTES: i64 = 100;
 
@@ -27,8 +29,21 @@ pub(super) fn run(upkeep: &Upkeep, retention: &Retention) -> Result<(), Error> {
         "DELETE FROM event_keys WHERE (topic, key) IN (SELECT topic, key FROM event_keys WHERE until <= ?1 LIMIT ?2)",
         now,
     )?;
+    stream_changes(upkeep, now)?;
     dead_letters(upkeep, &retention.dead_letters, now)?;
     ticks(upkeep, &retention.ticks, now)
+}
+
+/// What changed in streams, for watchers that were away: who was away for longer reads everything anew.
+fn stream_changes(upkeep: &Upkeep, now: Timestamp) -> Result<(), Error> {
+    let old = before(now, CHANGES);
+    loop {
+        let dropped = upkeep
+            .wait(upkeep.writer.submit_atomic(move |c| streams::changes::drop_old(c, old, AT_A_TIME), |_, _| {}))?;
+        if dropped < AT_A_TIME {
+            return Ok(());
+        }
+    }
 }
 
 /// Removes rows that are of no use any more, until there are none. `sql` has the time and the number of rows.
