@@ -1,4 +1,6 @@
-// One call of a handler. It is over when the handler has settled and every operation it sent has been answered.
+// One call of a handler, or of a function that is asked about streams. It is over when that has settled and every
+// operation it sent has been answered.
+import { toAnswer } from './access.mjs'
 import { toWire } from './errors.mjs'
 import { buildRequest, InvalidBody } from './request.mjs'
 import { toResult } from './response.mjs'
@@ -53,6 +55,15 @@ export class Call {
     }
   }
 
+  /** A question about streams. Who answers it has no context. */
+  ask(body) {
+    try {
+      this.#settleWith(this.step.run(parsed(body)))
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
   /** No `await`: what a handler returns at once is answered at once. */
   #settleWith(value) {
     if (typeof value?.then !== 'function') return this.#settle(value)
@@ -63,9 +74,10 @@ export class Call {
   }
 
   #settle(value) {
-    if (this.kind !== 'api') return this.#conclude(DONE)
+    const asked = this.step.question !== undefined
+    if (this.kind !== 'api' && !asked) return this.#conclude(DONE)
     try {
-      const result = toResult(value)
+      const result = asked ? toAnswer(this.kind, value) : toResult(value)
       if (!(result instanceof Promise)) return this.#conclude(result)
       result.then(
         (outcome) => this.#conclude(outcome),
@@ -177,4 +189,6 @@ export class Call {
 }
 
 /** An empty body is the language's "nothing". */
-const eventData = (body) => (body.length === 0 ? undefined : JSON.parse(body.utf8Slice(0, body.length)))
+const eventData = (body) => (body.length === 0 ? undefined : parsed(body))
+
+const parsed = (body) => JSON.parse(body.utf8Slice(0, body.length))

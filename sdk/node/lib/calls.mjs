@@ -1,4 +1,5 @@
 // The calls that run now: from CALL to RESULT.
+import { QUESTIONS } from './access.mjs'
 import { Call } from './call.mjs'
 import { createContext, streamsClass } from './context.mjs'
 import { KIND } from './frames.mjs'
@@ -17,7 +18,7 @@ export class Calls {
   /** Whether a file is being imported: its code belongs to no call. */
   importing = false
 
-  /** `steps` maps a source to its loaded step. */
+  /** `steps` maps a source to what was loaded of it. */
   constructor(connection, steps, log) {
     this.#connection = connection
     this.#steps = steps
@@ -36,14 +37,20 @@ export class Calls {
 
   start(id, meta, body, borrowed) {
     const step = this.#steps.get(meta.step)
-    if (step?.run === undefined) {
-      const message = step === undefined ? `${meta.step} is not loaded` : `${meta.step} exports no handler`
-      this.#connection.answer(KIND.RESULT, id, { error: { message, code: 'step-unknown' } })
-      return
-    }
+    const question = QUESTIONS[meta.kind]
+    if (step?.run === undefined || step.question !== question) return this.#refuse(id, meta.step, step, question)
     const call = new Call(id, meta, step, this.#connection, this.#finished)
     this.#running.add(id, call)
-    current.run(call, () => call.run(meta, body, borrowed, createContext(call, this.#Streams, this.#log)))
+    current.run(call, () => {
+      if (question !== undefined) call.ask(body)
+      else call.run(meta, body, borrowed, createContext(call, this.#Streams, this.#log))
+    })
+  }
+
+  #refuse(id, source, step, question) {
+    const missing = question === undefined ? 'exports no handler' : `has no ${question}`
+    const message = `${source} ${step === undefined ? 'is not loaded' : missing}`
+    this.#connection.answer(KIND.RESULT, id, { error: { message, code: 'step-unknown' } })
   }
 
   /** The body of a call will never be complete. No handler ran, but every CALL is answered. */

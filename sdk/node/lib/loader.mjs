@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { createAuth, createGuard } from './access.mjs'
 import { configJson } from './config-json.mjs'
 import { toWire } from './errors.mjs'
 import { KIND } from './frames.mjs'
@@ -13,7 +14,7 @@ export class Loader {
   #calls
   #turn = Promise.resolve()
 
-  /** `steps` is filled: source to loaded step. `calls` is told while a file is imported. */
+  /** `steps` is filled: source to what was loaded. `calls` is told while a file is imported. */
   constructor(connection, steps, calls) {
     this.#connection = connection
     this.#steps = steps
@@ -40,11 +41,17 @@ export class Loader {
   async #import(root, { source, module, kind }) {
     try {
       const exported = await importModule(module)
-      const { config, step } = kind === 'config' ? await projectConfig(exported) : stepOf(source, kind, exported)
+      const { config, step } =
+        kind === 'config' ? await projectConfig(source, exported) : stepOf(source, kind, exported)
       const instances = kind === 'config' ? 'named' : 'walked'
       const { json, warnings } = await configJson(config, join(root, source), { instances })
-      if (step !== undefined) this.#steps.set(source, step)
-      await this.#connection.send(KIND.IMPORTED, 0, { file: source, handler: step?.run !== undefined, warnings }, json)
+      const meta = {
+        file: source,
+        handler: step.run !== undefined,
+        warnings: [...warnings, ...(step.warnings ?? [])],
+      }
+      this.#steps.set(source, step)
+      await this.#connection.send(KIND.IMPORTED, 0, meta, json)
     } catch (error) {
       await this.#connection.send(KIND.REFUSED, 0, { file: source }, JSON.stringify(describe(error)))
     }
@@ -60,12 +67,12 @@ const describe = (error) => (error instanceof Unsuitable ? { message: error.mess
 export const importModule = (module) =>
   module.endsWith('.cjs') ? createRequire(module)(module) : import(pathToFileURL(module).href)
 
-async function projectConfig(exported) {
+async function projectConfig(source, exported) {
   const config = await defaultOf(exported)
   if (config === null || typeof config !== 'object') {
     throw new Unsuitable('motia.config must have a default export, such as: export default defineConfig({ … })')
   }
-  return { config }
+  return { config, step: createAuth(source, config) }
 }
 
 function stepOf(source, kind, exported) {
@@ -78,7 +85,7 @@ function stepOf(source, kind, exported) {
       `${source} exports a config that is ${config === null ? 'null' : `a ${typeof config}`}, not an object`,
     )
   }
-  return { config, step: kind === 'stream' ? undefined : createStep(source, { config, handler }) }
+  return { config, step: kind === 'stream' ? createGuard(source, config) : createStep(source, { config, handler }) }
 }
 
 const EXAMPLE = {

@@ -36,7 +36,7 @@ function encodeBody(status, headers, body) {
     const source = sourceOf(body)
     if (source !== undefined) return streamResult(status, headers, source)
   }
-  return result(status, 'json', headers, jsonOf(body))
+  return result(status, 'json', headers, jsonOf(body, "the response's body"))
 }
 
 /** Most responses have no headers, and then there are few different metas. */
@@ -81,14 +81,15 @@ function headerText(name, value) {
   return text
 }
 
-function jsonOf(body) {
+/** `what` is what errors call it. */
+export function jsonOf(value, what) {
   let text
   try {
-    text = JSON.stringify(body)
+    text = JSON.stringify(value)
   } catch (cause) {
-    throw new TypeError(`the response's body cannot be written as JSON: ${cause.message}`, { cause })
+    throw new TypeError(`${what} cannot be written as JSON: ${cause.message}`, { cause })
   }
-  if (text === undefined) throw new TypeError(`the response's body is a ${typeof body}, which has no JSON form`)
+  if (text === undefined) throw new TypeError(`${what} is ${nameOf(value)}, which has no JSON form`)
   return text
 }
 

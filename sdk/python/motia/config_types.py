@@ -155,5 +155,8 @@ class _Stream(_Named):
 
 
 class StreamConfig(_Stream, total=False):
-    #: `can_access(subscription, auth)` says whether somebody may watch.
+    #: `can_access(subscription, auth)` says whether a client may watch. `auth` is what `streamAuth.authenticate` of
+    #: motia.config returned, None where that is nothing. Without it everybody may; if it raises, nobody.
     canAccess: Callable[[Any, Any], Any]
+    #: The same.
+    can_access: Callable[[Any, Any], Any]

@@ -10,7 +10,7 @@ from typing import Any, Optional
 from motia._worker import frames
 from motia._worker.frames import ANSWER, MORE
 
-from .support.engine import HOLD, Engine, Refused, step
+from .support.engine import API, HOLD, Engine, Refused, step
 
 FAILED = Refused("store-failed", "the disk is full")
 
@@ -278,7 +278,9 @@ class Calls(unittest.TestCase):
         return answer["body"]
 
     def test_the_utils_of_the_documentation(self) -> None:
-        engine = Engine({"now_step.py": step("(req, ctx):\n        return {'status': 200, 'body': ctx.utils.dates.now()}", API)})
+        engine = Engine(
+            {"now_step.py": step("(req, ctx):\n        return {'status': 200, 'body': ctx.utils.dates.now()}", API)}
+        )
         try:
             engine.load_all("now_step.py")
             self.assertRegex(engine.json("now_step.py", {})["body"], r"^20\d\d-.*\+00:00$")

@@ -161,4 +161,4 @@ class InTheWorker(unittest.TestCase):
                 {"redis": {"port": 1}, "streamAuth": {"authenticate": True}, "x": {"class": "Redis"}},
             )
             self.assertEqual(loaded["chat.stream.py"]["config"]["canAccess"], True)
-            self.assertFalse(loaded["chat.stream.py"]["handler"])
+            self.assertTrue(loaded["chat.stream.py"]["handler"])

@@ -357,6 +357,7 @@ export declare const globalLogger: Logger
 
 // ------------------------------------------------------------------------------------------------------------- streams
 
+/** What a client wants to watch: one item of a group, or all of them. */
 export interface StreamSubscription {
   groupId: string
   id?: string
@@ -371,16 +372,25 @@ export interface StreamConfig {
   name: string
   schema: StepSchemaInput
   baseConfig: { storageType: 'default' } | { storageType: 'custom'; factory: () => StreamAdapter<any> }
+  /**
+   * Whether a client may watch. `authContext` is what `streamAuth.authenticate` of motia.config returned, null where that
+   * is nothing. Without it everybody may; if it throws, nobody.
+   */
   canAccess?: (subscription: StreamSubscription, authContext: any) => boolean | Promise<boolean>
 }
 
+/** The request with which a client opens its connection. */
 export interface StreamAuthRequest {
-  headers: Record<string, string | string[] | undefined>
+  /** Names in lower case; repeated ones are joined by `, `. */
+  headers: Record<string, string | undefined>
+  /** Path and query as received: `new URL(request.url, 'http://localhost')`. */
   url?: string
 }
 
 export interface StreamAuthConfig<TContext = any> {
+  /** What the context looks like. */
   contextSchema?: StepSchemaInput
+  /** Who the client is; null if nobody in particular. If it throws, the client gets 401. */
   authenticate: (request: StreamAuthRequest) => TContext | null | Promise<TContext | null>
 }
 

@@ -1,4 +1,5 @@
-"""One call of a handler. It is over when the handler has settled and every operation it sent has been answered."""
+"""One call of a handler, or of the function that says who may watch a stream. It is over when that has settled and
+every operation it sent has been answered."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from ..context import Context
 from ..errors import AbortError
 from ..logger import Logger
 from ..signals import Signal
+from .access import arguments_of, to_answer
 from .decode import parse
 from .errors import InvalidBody, to_wire
 from .frames import meta_bytes
@@ -91,6 +93,9 @@ class Call:
                 outcome = to_result(value, self)
                 if isinstance(outcome, Streamed):
                     outcome = await outcome.begin()
+            elif self.kind == "access":
+                # Who answers it has no context.
+                outcome = to_answer(await step.handler.call(self, arguments_of(body)))
             else:
                 arguments = (Context(self),) if self.kind == "cron" else (_event_data(body), Context(self))
                 await step.run(self, arguments)

@@ -6,10 +6,11 @@ import asyncio
 import sys
 import threading
 from collections.abc import Coroutine
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, Union
 
 from .._runtime import current
 from ..streams import streams_class
+from .access import QUESTIONS, Guard
 from .call import Call
 from .connection import Connection
 from .frames import RESULT, meta_bytes
@@ -23,6 +24,9 @@ from .threads import HandlerThreads
 #: A task that begins at once is done at once, where its handler waits for nothing.
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
+#: What a file is once it is loaded.
+Loaded = Union[Step, Guard]
+
 
 class Calls:
     """What all calls share."""
@@ -33,8 +37,8 @@ class Calls:
         self.loop = loop
         self.thread = threading.get_ident()
         self.threads = HandlerThreads(loop)
-        #: Source to loaded step.
-        self.steps: dict[str, Step] = {}
+        #: Source to what was loaded of it.
+        self.steps: dict[str, Loaded] = {}
         #: Set by blame.py, which knows the calls.
         self.blame: Any = None
         #: Told when a call is over, to send the half line that it printed last.
@@ -55,9 +59,10 @@ class Calls:
 
     def start(self, number: int, meta: dict[str, Any], body: bytes) -> None:
         step = self.steps.get(meta["step"])
-        if step is None or step.handler is None:
+        question = QUESTIONS.get(meta["kind"])
+        if step is None or step.handler is None or step.question != question:
             source = meta["step"]
-            message = f"{source} is not loaded" if step is None else f"{source} has no handler"
+            message = f"{source} is not loaded" if step is None else f"{source} has no {question or 'handler'}"
             error = {"message": message, "code": "step-unknown"}
             self.connection.answer(RESULT, number, meta_bytes({"error": error}))
             return

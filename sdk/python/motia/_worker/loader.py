@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
-from .calls import Calls
+from .access import Guard, with_one_name
+from .calls import Calls, Loaded
 from .config_json import config_json
 from .connection import Connection, resident_memory
 from .encode import encode_plain
@@ -69,14 +70,22 @@ class Loader:
         try:
             loaded = load_file(self._finder, source, module)
             config, handler = _exports(loaded, source, kind, module)
+            if kind == "stream":
+                config = with_one_name(config)
             body, warnings = config_json(config, named=kind == "config")
-            step = Step(source, config, handler) if kind == "step" else None
+            step = _loaded(source, kind, config, handler)
         except BaseException as error:
             return REFUSED, {"file": source}, encode_plain(describe(error, self._finder.root))
         if step is not None:
             self._calls.steps[source] = step
         has_handler = step is not None and step.handler is not None
         return IMPORTED, {"file": source, "handler": has_handler, "warnings": warnings}, body
+
+
+def _loaded(source: str, kind: str, config: dict[str, Any], handler: Any) -> Optional[Loaded]:
+    if kind == "stream":
+        return Guard(source, config)
+    return Step(source, config, handler) if kind == "step" else None
 
 
 def _exports(module: Any, source: str, kind: str, path: str) -> tuple[dict[str, Any], Any]:

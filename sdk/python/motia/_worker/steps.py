@@ -52,6 +52,9 @@ def _positional(function: Callable[..., Any], most: int) -> int:
 class Step:
     __slots__ = ("_layers", "direct", "flows", "handler", "run", "source")
 
+    #: What a Guard is asked; a step runs its handler.
+    question: Optional[str] = None
+
     def __init__(self, source: str, config: dict[str, Any], handler: Any) -> None:
         """Raises TypeError where a step would run unprotected."""
         flows = config.get("flows")

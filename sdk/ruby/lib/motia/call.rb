@@ -1,4 +1,5 @@
-# One call of a handler. It is over when the handler has settled and every operation it sent has been answered.
+# One call of a handler, or of the function that says who may watch a stream. It is over when that has settled and every
+# operation it sent has been answered.
 require_relative "request"
 require_relative "response"
 require_relative "signal"
@@ -36,6 +37,8 @@ module Motia
     # What the handler makes of the call: the outcome of its RESULT.
     def perform(meta, body, context)
       return Response.outcome(@step.run(Request.build(meta, body), context)) if @kind == "api"
+      # Who answers it has no context.
+      return @step.answer(body) if @kind == "access"
 
       # An empty body is the language's "nothing".
       @step.run(body.empty? ? nil : Values.read(body), context, alone: @kind == "cron")

@@ -2,6 +2,7 @@
 require_relative "call"
 require_relative "context"
 require_relative "pool"
+require_relative "step"
 require_relative "streaming"
 
 module Motia
@@ -9,7 +10,7 @@ module Motia
     # The names of the project's streams, for contexts made from now on.
     attr_writer :streams
 
-    # `steps` maps a source to its loaded step.
+    # `steps` maps a source to what was loaded of it.
     def initialize(connection, steps, log)
       @connection = connection
       @steps = steps
@@ -34,7 +35,8 @@ module Motia
 
     def start(id, meta, body)
       step = @steps[meta["step"]]
-      return refuse(id, meta["step"], step) unless step&.handler?
+      question = QUESTIONS[meta["kind"]]
+      return refuse(id, meta["step"], step, question) unless step&.handler? && step.question == question
 
       call = Call.new(id, meta, step, @connection, @log)
       @lock.synchronize { @running[id] = call }
@@ -55,8 +57,8 @@ module Motia
 
     private
 
-    def refuse(id, source, step)
-      message = step ? "#{source} has no handler" : "#{source} is not loaded"
+    def refuse(id, source, step, question)
+      message = step ? "#{source} has no #{question || "handler"}" : "#{source} is not loaded"
       @connection.answer(Kind::RESULT, id, { error: { message: message, code: "step-unknown" } })
     end
 

@@ -1,12 +1,13 @@
 # LOAD: runs user files one after the other and tells the engine what each of them is. The main thread does it, as some
 # libraries want to be loaded there.
 require_relative "config_json"
+require_relative "guard"
 require_relative "step"
 require_relative "step_file"
 
 module Motia
   class Loader
-    # `steps` is filled: source to loaded step.
+    # `steps` is filled: source to what was loaded.
     def initialize(connection, steps)
       @connection = connection
       @steps = steps
@@ -40,7 +41,7 @@ module Motia
 
       step = step_of(source, kind, File.join(root, source), file["module"])
       json, warnings = ConfigJson.of(step.config)
-      @steps[source] = step unless kind == "stream"
+      @steps[source] = step
       meta = { file: source, handler: step.handler?, warnings: warnings }
       @connection.send_message(Kind::IMPORTED, 0, meta, json)
     rescue Exception => e # whatever it is, it is this file's
@@ -51,7 +52,7 @@ module Motia
       raise Unsuitable, "#{source}: the project's config is a file of JavaScript or TypeScript" if kind == "config"
 
       text = File.binread(copy).force_encoding(Encoding::UTF_8).delete_prefix("\ufeff")
-      Step.new(source, kind, StepFile.new(source, path).load(text))
+      (kind == "stream" ? Guard : Step).new(source, kind, StepFile.new(source, path).load(text))
     end
 
     def refuse(source, error)

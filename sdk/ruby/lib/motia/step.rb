@@ -5,6 +5,9 @@ module Motia
   class Unsuitable < StandardError
   end
 
+  # The kinds of CALL that ask, and what they ask; all others run a handler. No file of Ruby is asked for the first.
+  QUESTIONS = { "authenticate" => "streamAuth.authenticate", "access" => "canAccess" }.freeze
+
   class Step
     EXAMPLES = {
       "step" => "type: \"api\", name: \"MyStep\", path: \"/my-step\", method: \"GET\", emits: []",
@@ -25,6 +28,11 @@ module Motia
 
     def handler?
       !@run.nil?
+    end
+
+    # What a Guard is asked; a step runs its handler.
+    def question
+      nil
     end
 
     # `alone`: a cron step's handler gets nothing but its context.
