@@ -10,12 +10,14 @@ use crate::step::Parsed;
 pub mod cors;
 pub mod retention;
 pub mod static_files;
+pub mod streams;
 pub mod validation;
 pub mod workers;
 
 pub use cors::Cors;
 pub use retention::Retention;
 pub use static_files::StaticMount;
+pub use streams::StreamAccess;
 pub use validation::Validation;
 pub use workers::{Isolation, WorkerCount, Workers};
 
@@ -46,6 +48,8 @@ pub struct ProjectConfig {
     pub retention: Retention,
     /// Whether calls and what they ask for are recorded. Log lines always are.
     pub tracing: bool,
+    /// Who may watch streams.
+    pub streams: StreamAccess,
     /// Whether it has an `app` hook: a function that gets the project's own express application.
     pub app: bool,
 }
@@ -70,6 +74,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// An event step that configures none of its own, and a cron step.
     pub event: Duration,
+    /// A function that says who may watch streams.
+    pub access: Duration,
 }
 
 impl Timeouts {
@@ -79,6 +85,7 @@ impl Timeouts {
         api: Duration::from_secs(24 * 60 * 60),
         idle: Duration::from_secs(24 * 60 * 60),
         event: Duration::from_secs(24 * 60 * 60),
+        access: Duration::from_secs(24 * 60 * 60),
     };
 }
 
@@ -90,6 +97,7 @@ impl Default for Timeouts {
             api: five_minutes,
             idle: five_minutes,
             event: Duration::from_secs(15 * 60),
+            access: Duration::from_secs(10),
         }
     }
 }
@@ -109,13 +117,14 @@ impl Default for ProjectConfig {
             validation: Validation::default(),
             retention: Retention::default(),
             tracing: true,
+            streams: StreamAccess::default(),
             app: false,
         }
     }
 }
 
 /// Members that the design gives a meaning which this version does not have yet.
-const PLANNED: [&str; 3] = ["streams", "workbench", "streamAuth"];
+const PLANNED: [&str; 1] = ["workbench"];
 
 impl ProjectConfig {
     /// Reads the exported object. A member of the wrong type is reported and its default holds: it never loses the rest.
@@ -150,6 +159,7 @@ impl ProjectConfig {
             validation: or_warn(Validation::read(&mut fields), &mut warnings).unwrap_or_default(),
             retention: Retention::read(&mut fields, &mut warnings),
             tracing: or_warn(fields.boolean("tracing"), &mut warnings).unwrap_or(default.tracing),
+            streams: StreamAccess::read(&mut fields, &mut warnings),
             // A function comes as `true`.
             app: fields.raw("app").is_some_and(|app| *app == Value::Bool(true)),
         };
@@ -167,6 +177,7 @@ impl Timeouts {
             api: or_warn(fields.seconds("api"), warnings).unwrap_or(default.api),
             idle: or_warn(fields.seconds("idle"), warnings).unwrap_or(default.idle),
             event: or_warn(fields.seconds("event"), warnings).unwrap_or(default.event),
+            access: or_warn(fields.seconds("access"), warnings).unwrap_or(default.access),
         };
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
         timeouts
@@ -220,10 +231,11 @@ mod tests {
     fn every_knob_is_read() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
-            "timeouts": {"import": 5, "api": 6, "event": 7, "idle": 8}, "plugins": [true], "cors": false,
+            "timeouts": {"import": 5, "api": 6, "event": 7, "idle": 8, "access": 9}, "plugins": [true], "cors": false,
             "static": {"/": "public"}, "validation": "enforce", "app": true,
             "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process",
-            "retention": {"idempotencyKeys": 60}, "tracing": false
+            "retention": {"idempotencyKeys": 60}, "tracing": false,
+            "streamAuth": {"authenticate": true}, "streams": {"default": "deny"}
         }))
         .expect("object");
         assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
@@ -237,6 +249,7 @@ mod tests {
                     api: Duration::from_secs(6),
                     event: Duration::from_secs(7),
                     idle: Duration::from_secs(8),
+                    access: Duration::from_secs(9),
                 },
                 shutdown_timeout: Duration::from_secs(2),
                 standby: false,
@@ -252,6 +265,7 @@ mod tests {
                 validation: Validation::Enforce,
                 retention: Retention { idempotency_keys: Duration::from_secs(60), ..Retention::default() },
                 tracing: false,
+                streams: StreamAccess { authenticated: true, deny: true, ..StreamAccess::default() },
                 app: true,
             }
         );

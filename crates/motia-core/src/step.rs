@@ -302,6 +302,23 @@ pub struct Parsed<T> {
 }
 
 impl Step {
+    /// Something that workers run but no step file is: what a stream's file or the project's config says about who may watch. It goes by
+    /// its file's name.
+    pub fn unlisted(source: SourcePath, language: Language) -> Self {
+        Self {
+            name: source.as_str().into(),
+            source,
+            language,
+            description: None,
+            flows: Vec::new(),
+            trigger: Trigger::Noop,
+            emits: Emits::default(),
+            virtual_emits: Vec::new(),
+            virtual_subscribes: Vec::new(),
+            validation: None,
+        }
+    }
+
     /// The JSON Schema of what its handler gets, and the member of its config that holds it.
     pub fn schema(&self) -> Option<(&'static str, &Value)> {
         match &self.trigger {

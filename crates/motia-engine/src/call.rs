@@ -51,13 +51,25 @@ impl Call {
         parent: TraceParent,
         cause: Cause,
     ) -> Arc<Self> {
-        static SPANS: AtomicU64 = AtomicU64::new(1);
-        let span = SpanId(SPANS.fetch_add(1, Ordering::Relaxed));
+        let call = Self::make(telemetry, step, trace, parent, false);
         if telemetry.traces() {
+            let span = call.span;
             let at = telemetry.clock().now();
             let (name, source) = (step.name.clone(), step.source.clone());
             telemetry.record(Record::Started(SpanStart { id: span, trace, step: name, source, cause, at }));
         }
+        call
+    }
+
+    /// Begins what is no attempt of a handler, and not recorded as one.
+    pub fn begin_unrecorded(telemetry: &Telemetry, step: &Arc<Step>, trace: TraceId, parent: TraceParent) -> Arc<Self> {
+        Self::make(telemetry, step, trace, parent, true)
+    }
+
+    /// `ended`: that it has ended need not be recorded.
+    fn make(telemetry: &Telemetry, step: &Arc<Step>, trace: TraceId, parent: TraceParent, ended: bool) -> Arc<Self> {
+        static SPANS: AtomicU64 = AtomicU64::new(1);
+        let span = SpanId(SPANS.fetch_add(1, Ordering::Relaxed));
         Arc::new(Self {
             step: Arc::clone(step),
             trace,
@@ -66,7 +78,7 @@ impl Call {
             order: RwLock::new(()),
             last_write: AtomicU64::new(0),
             started: telemetry.clock().elapsed(),
-            ended: AtomicBool::new(false),
+            ended: AtomicBool::new(ended),
             telemetry: telemetry.clone(),
         })
     }

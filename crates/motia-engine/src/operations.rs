@@ -52,7 +52,9 @@ impl Host for EngineHost {
                 self.read(&asker, |_| {}, sync, |()| Bytes::new())
             }
             Operation::State(operation) => self.state(&asker, operation, body),
-            Operation::Stream(stream, _) if !self.project().has_stream(&stream) => ready(Err(unknown_stream(&stream))),
+            Operation::Stream(stream, _) if self.project().stream(&stream).is_none() => {
+                ready(Err(unknown_stream(&stream)))
+            }
             Operation::Stream(stream, operation) => self.stream(&asker, stream, operation, &body),
         }
     }

@@ -7,6 +7,8 @@ use motia_core::step::{Step, Trigger};
 use motia_core::stream::Stream;
 use motia_core::{SourcePath, StepName, StreamName, Topic};
 
+use crate::streams::Gate;
+
 /// Steps and streams that were understood and can run.
 #[derive(Debug, Default)]
 pub struct Project {
@@ -16,6 +18,8 @@ pub struct Project {
     streams: HashMap<StreamName, Arc<Stream>>,
     /// Files that are there but cannot run: their stored subscriptions stay.
     pub broken: Vec<SourcePath>,
+    /// Who may open connections to watch streams.
+    pub gate: Gate,
 }
 
 impl Project {
@@ -75,9 +79,9 @@ impl Project {
         self.by_source.get(source)
     }
 
-    /// Whether there is such a stream.
-    pub fn has_stream(&self, name: &StreamName) -> bool {
-        self.streams.contains_key(name)
+    /// The stream of a name.
+    pub fn stream(&self, name: &StreamName) -> Option<&Arc<Stream>> {
+        self.streams.get(name)
     }
 
     /// Topics that a step says it emits and no step subscribes to.

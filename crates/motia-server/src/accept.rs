@@ -75,11 +75,7 @@ pub(crate) async fn accept(listener: TcpListener, door: Door, closed: Cancellati
             Ok((stream, _)) => {
                 let (edge, shutdown) = (door.edge.clone(), door.shutdown.clone());
                 let tasks = if shutdown.is_cancelled() { &late } else { &door.connections };
-                let streams = tasks.clone();
-                tasks.spawn(async move {
-                    connection::serve(stream, edge, shutdown, streams).await;
-                    drop(place);
-                });
+                tasks.spawn(connection::serve(stream, edge, shutdown, tasks.clone(), place));
             }
             Err(error) => {
                 door.say_once(format!("a connection could not be accepted: {error}"));

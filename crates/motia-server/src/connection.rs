@@ -6,6 +6,8 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::UPGRADE;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
@@ -13,6 +15,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::Peer;
 use crate::edge::Edge;
 use crate::response::EdgeBody;
+use crate::streams::Upgrade;
 
 /// How long a client may take to send a request's head, and how long an idle connection is kept.
 pub(crate) const HEAD_TIME: Duration = Duration::from_secs(30);
@@ -43,13 +47,25 @@ const PONG: Duration = Duration::from_secs(20);
 const PREFACE: &[u8; 3] = b"PRI";
 
 /// Serves a connection until its client is done or has broken the rules, or until the shutdown and its last answer.
-pub(crate) async fn serve(stream: TcpStream, edge: Edge, shutdown: CancellationToken, streams: TaskTracker) {
+/// `place`: its place among all connections, given back at its end. `tasks`: where what it starts is waited for.
+pub(crate) async fn serve(
+    stream: TcpStream,
+    edge: Edge,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+    place: OwnedSemaphorePermit,
+) {
     // Answers go out at once; a system without the option only makes them slower.
     let _ = stream.set_nodelay(true);
     let peer = stream.peer_addr().ok().map(|peer| Peer(peer.ip().to_canonical()));
+    let upgrade = Upgrade::default();
+    let asked = upgrade.clone();
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(peer) = peer {
             request.extensions_mut().insert(peer);
+        }
+        if request.headers().contains_key(UPGRADE) {
+            request.extensions_mut().insert(asked.clone());
         }
         let edge = edge.clone();
         async move { Ok::<_, Infallible>(edge.handle(request).await) }
@@ -60,9 +76,16 @@ pub(crate) async fn serve(stream: TcpStream, edge: Edge, shutdown: CancellationT
     match began {
         Some(Ok(Ok(true))) => {
             // Apart, so that the others need not have the room that it takes.
-            Box::pin(serve_http2(Patient::new(stream), service, shutdown, streams)).await;
+            Box::pin(serve_http2(Patient::new(stream), service, shutdown, tasks)).await;
         }
-        Some(Ok(Ok(false))) => serve_http1(Patient::new(stream), service, shutdown, late).await,
+        Some(Ok(Ok(false))) => {
+            let (stream, read) = serve_http1(Patient::new(stream), service, &shutdown, late).await;
+            match upgrade.take() {
+                // Apart, so that it does not keep the room that requests took.
+                Some(socket) => drop(tasks.spawn(socket.run(stream, read, shutdown, place))),
+                None => linger(stream).await,
+            }
+        }
         // It hung up or said nothing.
         _ => {}
     }
@@ -96,7 +119,13 @@ impl<S> Answers for S where
 {
 }
 
-async fn serve_http1(stream: Patient, service: impl Answers, shutdown: CancellationToken, late: bool) {
+/// Answers with the connection, and what was read of it but is no request: if it has become something else, that goes on.
+async fn serve_http1(
+    stream: Patient,
+    service: impl Answers,
+    shutdown: &CancellationToken,
+    late: bool,
+) -> (TcpStream, Bytes) {
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
@@ -112,7 +141,8 @@ async fn serve_http1(stream: Patient, service: impl Answers, shutdown: Cancellat
             let _ = (&mut connection).await;
         }
     }
-    linger(connection.into_parts().io.into_inner().stream).await;
+    let parts = connection.into_parts();
+    (parts.io.into_inner().stream, parts.read_buf)
 }
 
 async fn serve_http2(stream: Patient, service: impl Answers, shutdown: CancellationToken, streams: TaskTracker) {

@@ -9,7 +9,7 @@ use http::header::{
     HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
 use motia_core::project::Cors;
-use motia_core::project::cors::{CorsRules, Origin, Origins};
+use motia_core::project::cors::{CorsRules, Origins};
 
 use crate::edge::Mode;
 
@@ -35,7 +35,7 @@ enum Allow {
     Nobody,
     Everybody,
     ThisMachine,
-    Only(Vec<Origin>),
+    Only(Origins),
 }
 
 impl Policy {
@@ -47,7 +47,7 @@ impl Policy {
             (Cors::ByMode, Mode::Dev) => (Allow::ThisMachine, &default),
             (Cors::Rules(rules), _) => match &rules.origins {
                 Origins::Any => (Allow::Everybody, rules),
-                Origins::Only(origins) => (Allow::Only(origins.clone()), rules),
+                origins @ Origins::Only(_) => (Allow::Only(origins.clone()), rules),
             },
         };
         let list = |words: &[String]| HeaderValue::from_str(&words.join(", ")).ok();
@@ -103,7 +103,7 @@ impl Policy {
             Allow::Nobody => return false,
             Allow::Everybody => Some(ANY),
             Allow::ThisMachine => origin.filter(|origin| is_loopback(origin)).cloned(),
-            Allow::Only(known) => origin.filter(|origin| is_one_of(known, origin)).cloned(),
+            Allow::Only(known) => origin.filter(|origin| is_one_of(origin, known)).cloned(),
         };
         if !matches!(self.allow, Allow::Everybody) {
             // Also where it is not allowed: a cache would keep that answer for those who are.
@@ -118,9 +118,9 @@ impl Policy {
     }
 }
 
-fn is_one_of(known: &[Origin], origin: &HeaderValue) -> bool {
-    let origin = origin.to_str().ok().and_then(Origin::parse);
-    origin.is_some_and(|origin| known.iter().any(|known| known.matches(&origin)))
+/// Whether an origin, as a browser sent it, is among those.
+pub(crate) fn is_one_of(origin: &HeaderValue, known: &Origins) -> bool {
+    origin.to_str().is_ok_and(|origin| known.include(origin))
 }
 
 fn seconds(duration: Duration) -> HeaderValue {

@@ -20,10 +20,10 @@ use crate::app::{App, Asked, ClientBody};
 use crate::cors::Policy;
 use crate::files::Files;
 use crate::request::{Received, check_head, headers_to_json, read_body};
-use crate::response::{EdgeBody, error, json, response};
+use crate::response::{EdgeBody, error, json, response, unavailable};
 use crate::router::{Match, NoMatch, Routes};
 use crate::upload::Upload;
-use crate::{admin, app, cors, query};
+use crate::{admin, app, cors, query, streams};
 
 /// How the project runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +109,9 @@ impl Edge {
         }
         if path == ADMIN || path.strip_prefix(ADMIN).is_some_and(|rest| rest.starts_with('/')) {
             return self.admin_on_port(request).await;
+        }
+        if streams::is_asked_for(&request) {
+            return streams::open(&self.shared.engine, self.shared.mode, &request).await;
         }
         let request = request.map(ClientBody::from);
         let app = self.shared.app.read().clone().filter(|app| app.concerns(request.uri().path()));
@@ -350,7 +353,7 @@ fn traced(mut answer: Response<EdgeBody>, trace: TraceId) -> Response<EdgeBody> 
 }
 
 fn refused(refusal: &Refusal) -> Response<EdgeBody> {
-    let mut answer = match refusal {
+    match refusal {
         Refusal::Invalid(reason) | Refusal::Body { reason, .. } => error(refusal.status(), reason),
         Refusal::Mismatch(problems) => {
             json(refusal.status(), &serde_json::json!({ "error": "Validation failed", "details": problems }))
@@ -358,13 +361,9 @@ fn refused(refusal: &Refusal) -> Response<EdgeBody> {
         // The cause is in the log, never in the answer.
         Refusal::Failed => error(refusal.status(), INTERNAL),
         Refusal::WorkerEnded => error(refusal.status(), "The worker ended while it handled the request"),
-        Refusal::Unavailable(reason) => error(refusal.status(), reason),
+        Refusal::Unavailable(reason) => unavailable(reason),
         Refusal::TimedOut(_) => error(refusal.status(), "The handler did not answer in time"),
-    };
-    if matches!(refusal, Refusal::Unavailable(_)) {
-        answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    answer
 }
 
 fn params_to_json(params: &[(String, String)]) -> String {

@@ -178,6 +178,13 @@ pub(crate) fn error(status: u16, text: &str) -> Response<EdgeBody> {
     json(status, &serde_json::json!({ "error": text }))
 }
 
+/// Not now, but soon.
+pub(crate) fn unavailable(reason: &str) -> Response<EdgeBody> {
+    let mut response = error(503, reason);
+    response.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
 /// An answer of our own.
 pub(crate) fn json(status: u16, body: &serde_json::Value) -> Response<EdgeBody> {
     let mut response = Response::new(EdgeBody::Whole(body.to_string().into()));

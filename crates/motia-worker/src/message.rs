@@ -99,6 +99,10 @@ pub enum CallKind {
     },
     /// A tick.
     Cron,
+    /// Who opens a connection to watch streams? Answered with any JSON.
+    Authenticate,
+    /// May somebody watch a stream? Answered with `true` or `false`.
+    Access,
 }
 
 /// The chain that a call belongs to.
@@ -120,6 +124,8 @@ pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, identity: Iden
     out.put_slice(identity.parent.to_string().as_bytes());
     match kind {
         CallKind::Cron => out.put_slice(b"\",\"kind\":\"cron\""),
+        CallKind::Authenticate => out.put_slice(b"\",\"kind\":\"authenticate\""),
+        CallKind::Access => out.put_slice(b"\",\"kind\":\"access\""),
         CallKind::Event { topic, attempt } => {
             out.put_slice(b"\",\"kind\":\"event\",\"topic\":");
             string(out, topic.as_str());
@@ -311,6 +317,8 @@ mod tests {
         let cron = json(&CallKind::Cron);
         let parent = identity.parent.to_string();
         assert_eq!(cron, serde_json::json!({"step": source, "trace": trace, "traceparent": parent, "kind": "cron"}));
+        assert_eq!(json(&CallKind::Authenticate)["kind"], "authenticate");
+        assert_eq!(json(&CallKind::Access)["kind"], "access");
         let event = json(&CallKind::Event { topic: "a\nb".into(), attempt: 2 });
         assert_eq!((&event["topic"], &event["attempt"]), (&"a\nb".into(), &2.into()));
         let api = json(&CallKind::Api(Box::new(RequestHead {

@@ -9,6 +9,7 @@ use motia_core::step::{Step, Trigger};
 use motia_core::stream::Stream;
 use motia_core::{Language, SourcePath};
 use motia_engine::Project;
+use motia_engine::streams::Gate;
 use motia_server::Routes;
 use motia_worker::{Imported, LoadReport};
 use serde_json::Value;
@@ -32,6 +33,8 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
     let (mut steps, mut streams) = (Vec::new(), Vec::new());
     let has_config = discovery.files.iter().any(|file| file.kind == FileKind::Config);
     let mut settings = (!has_config).then(ProjectConfig::default);
+    // Until the config says who may watch, nobody may.
+    let mut gate = if has_config { Gate::Closed } else { Gate::Open };
     let (mut lines, mut errors, mut warnings, mut broken) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let failures: HashMap<_, _> = report.failed.iter().map(|(source, failure)| (source, failure)).collect();
     for file in &discovery.files {
@@ -49,6 +52,11 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
         warnings.extend(imported.warnings.iter().map(|warning| format!("{source}: {warning}")));
         let problem = match file.kind {
             FileKind::Config => parse_settings(&imported.config).map(|(read, said)| {
+                // The config's JSON need not show a function that is a member of an instance.
+                gate = match read.streams.authenticated || imported.handler {
+                    true => Gate::Guarded(source.clone(), file.language),
+                    false => Gate::Open,
+                };
                 settings = Some(read);
                 warnings.extend(said.into_iter().map(|warning| format!("{source}: {warning}")));
             }),
@@ -70,7 +78,8 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
             }
         }
     }
-    let (project, doubles) = Project::new(steps, streams, broken);
+    let (mut project, doubles) = Project::new(steps, streams, broken);
+    project.gate = gate;
     warnings.extend(doubles);
     // What lost its name to another file does not run.
     lines.retain(|(source, _)| {
@@ -123,5 +132,6 @@ fn read_step(source: &SourcePath, language: Language, imported: &Imported) -> Re
 fn read_stream(source: &SourcePath, language: Language, imported: &Imported) -> Read<Stream> {
     let parsed =
         Stream::parse(source.clone(), language, &json(&imported.config)?).map_err(|error| error.to_string())?;
-    Ok((parsed.value, parsed.warnings))
+    let guarded = parsed.value.guarded || imported.handler;
+    Ok((Stream { guarded, ..parsed.value }, parsed.warnings))
 }

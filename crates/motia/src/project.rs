@@ -20,6 +20,7 @@ use motia_core::ids::Runtime;
 use motia_core::project::{Isolation, ProjectConfig, StaticMount, Timeouts, WorkerCount};
 use motia_core::{Clock, SourcePath};
 use motia_engine::Engine;
+use motia_engine::streams::Gate;
 use motia_server::Edge;
 use motia_store::Store;
 use motia_worker::{LoadReport, PoolSettings};
@@ -307,15 +308,25 @@ impl Project {
         config_alone && self.absent.contains_key(&Runtime::Node)
     }
 
+    /// Whether a config that nobody can run may say who may watch streams.
+    fn may_guard(&self, config: &SourcePath) -> bool {
+        let text = std::fs::read_to_string(self.root.join(config.as_str()));
+        text.map_or(true, |text| text.contains("streamAuth"))
+    }
+
     /// Everything that was imported, put together.
     fn assemble(&mut self) -> Option<Assembled> {
         let current = Arc::clone(self.modules.current()?);
         let mut discovery = current.discovery.clone();
+        let mut closed = false;
         if self.is_config_ignored(&current) {
+            closed =
+                current.discovery.files.iter().any(|file| file.kind == FileKind::Config && self.may_guard(&file.path));
             discovery.files.retain(|file| file.kind != FileKind::Config);
-            self.warn_once(
-                "motia.config is not read, since node was not found: the defaults hold for what it says".into(),
-            );
+            let streams = if closed { "; it mentions streamAuth, so nobody may watch streams" } else { "" };
+            self.warn_once(format!(
+                "motia.config is not read, since node was not found: the defaults hold for what it says{streams}"
+            ));
         }
         let mut all = LoadReport::default();
         for report in self.reports.values() {
@@ -323,6 +334,9 @@ impl Project {
             all.failed.extend(report.failed.iter().cloned());
         }
         let mut assembled = assemble(&discovery, &all);
+        if closed {
+            assembled.project.gate = Gate::Closed;
+        }
         for (runtime, why) in &self.absent {
             let files: Vec<_> = discovery.files.iter().filter(|file| file.language.runtime() == *runtime).collect();
             if let Some((first, more)) = files.split_first() {

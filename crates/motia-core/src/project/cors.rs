@@ -38,7 +38,7 @@ pub struct CorsRules {
     pub private_network: bool,
 }
 
-/// The pages that may read responses.
+/// Pages, by their origins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origins {
     /// All.
@@ -103,7 +103,7 @@ impl Cors {
 impl CorsRules {
     fn read(mut fields: Fields<'_>, warnings: &mut Vec<String>) -> Cors {
         let default = Self::default();
-        let Some(origins) = Origins::read(fields.raw("origin"), warnings) else { return Cors::Off };
+        let Some(origins) = Origins::read("cors.origin", fields.raw("origin"), warnings) else { return Cors::Off };
         let mut rules = Self {
             origins,
             methods: words(&mut fields, "methods", warnings)
@@ -131,8 +131,8 @@ impl CorsRules {
 }
 
 impl Origins {
-    /// `None`: `origin: false`, no CORS at all.
-    fn read(value: Option<&Value>, warnings: &mut Vec<String>) -> Option<Self> {
+    /// The value of the knob `name`. `None`: it is `false`, no page at all.
+    pub(super) fn read(name: &str, value: Option<&Value>, warnings: &mut Vec<String>) -> Option<Self> {
         let items = match value {
             None => return Some(Self::Any),
             Some(Value::Bool(false)) => return None,
@@ -148,13 +148,25 @@ impl Origins {
                 Some(origin) => origins.push(origin),
                 // A function arrives here as `true`. Whatever it meant, it was not to let every page in.
                 None => warnings.push(format!(
-                    "cors.origin: should be '*', origins such as 'https://example.com' or patterns such as \
+                    "{name}: should be '*', origins such as 'https://example.com' or patterns such as \
                      'https://*.example.com', but is {}, which lets no page in (functions and regular expressions cannot be used)",
                     kind(item)
                 )),
             }
         }
         Some(Self::Only(origins))
+    }
+}
+
+impl Origins {
+    /// Whether a page of `origin`, as a browser sent it, is among them.
+    pub fn include(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(known) => {
+                Origin::parse(origin).is_some_and(|origin| known.iter().any(|known| known.matches(&origin)))
+            }
+        }
     }
 }
 

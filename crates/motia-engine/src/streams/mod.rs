@@ -6,35 +6,42 @@
 //! | module | holds |
 //! |---|---|
 //! | `rooms` | who watches what |
-//! | `frame` | messages as JSON, and their timestamps |
+//! | `outbox` | what is on its way to one of them |
+//! | `frame` | messages as JSON |
+//! | `stamps` | the times that they bear |
+//! | `guard` | whether the project lets somebody watch |
 
 mod frame;
+mod guard;
+mod outbox;
 mod rooms;
+mod stamps;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use motia_core::{Clock, GroupId, ItemKey, StreamName, Timestamp};
+use motia_core::{Clock, GroupId, ItemKey, StreamName};
 use motia_ports::Streams;
 use motia_ports::streams::{Published, Snapshot};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use frame::{Stamp, Stamps};
-use rooms::Rooms;
+pub use guard::{Denied, Gate, TurnedAway, Visitor};
+pub use outbox::{Message, Outbox};
+use rooms::{Rooms, Told};
+use stamps::Stamps;
 
-/// How far ahead it is stored up to when messages may be stamped.
-const STAMPS_AHEAD: Duration = Duration::from_secs(10);
+/// How many subscriptions are told at a time how things are.
+const READS: usize = 64;
 
 /// One who watches: a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WatcherId(u64);
 
 /// What somebody wants to watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Subscription {
     /// The stream.
     pub stream: StreamName,
@@ -46,62 +53,18 @@ pub struct Subscription {
     pub name: String,
 }
 
-/// Messages on their way to a watcher, as many bytes as it may be behind.
-#[derive(Clone)]
-pub struct Outbox {
-    messages: mpsc::UnboundedSender<Bytes>,
-    shared: Arc<Backlog>,
-}
-
-struct Backlog {
-    bytes: AtomicUsize,
-    most: usize,
-    overflowed: AtomicBool,
-    overflow: Notify,
-}
-
-impl Outbox {
-    /// One that holds `most` bytes. Whoever takes messages out says so by [`Outbox::taken`].
-    pub fn new(most: usize) -> (Self, mpsc::UnboundedReceiver<Bytes>) {
-        let (messages, inbox) = mpsc::unbounded_channel();
-        let backlog =
-            Backlog { bytes: AtomicUsize::new(0), most, overflowed: AtomicBool::new(false), overflow: Notify::new() };
-        (Self { messages, shared: Arc::new(backlog) }, inbox)
-    }
-
-    /// A message for the watcher. One that is too far behind gets no further ones.
-    pub fn push(&self, message: Bytes) {
-        let shared = &self.shared;
-        if shared.overflowed.load(Ordering::Relaxed) {
-            return;
-        }
-        let length = message.len();
-        // A single message may be longer: whoever is not behind at all gets it.
-        let before = shared.bytes.fetch_add(length, Ordering::Relaxed);
-        if before > 0 && before + length > shared.most {
-            shared.overflowed.store(true, Ordering::Relaxed);
-            shared.overflow.notify_one();
-            return;
-        }
-        // Nobody may be there any more.
-        let _ = self.messages.send(message);
-    }
-
-    /// So many bytes have left.
-    pub fn taken(&self, bytes: usize) {
-        self.shared.bytes.fetch_sub(bytes, Ordering::Relaxed);
-    }
-
-    /// Waits until the watcher is too far behind.
-    pub async fn overflowed(&self) {
-        self.shared.overflow.notified().await;
+impl Subscription {
+    /// What a message is about that names nothing.
+    pub fn nothing() -> Self {
+        Self { stream: "".into(), group: "".into(), id: None, name: String::new() }
     }
 }
 
 enum Command {
     Published(Published),
-    Join(WatcherId, Outbox, Subscription),
-    Synced(WatcherId, Subscription, Snapshot),
+    Join(WatcherId, Outbox, Subscription, oneshot::Sender<()>),
+    Synced(WatcherId, Subscription, Snapshot, oneshot::Sender<()>),
+    Failed(WatcherId, Outbox, Subscription, String),
     Refuse(Outbox, Subscription, &'static str, String),
     Leave(WatcherId, Subscription),
     Gone(WatcherId),
@@ -121,9 +84,9 @@ pub struct Dispatch {
     streams: Arc<dyn Streams>,
     rooms: Rooms,
     stamps: Stamps,
-    /// Up to when messages may be stamped, as it is stored.
-    stamped_until: Timestamp,
     tasks: TaskTracker,
+    /// Turns of reads: all who come back after a restart must not fill the memory with what they are told.
+    reads: Arc<Semaphore>,
 }
 
 impl Hub {
@@ -134,10 +97,10 @@ impl Hub {
         let tell = hub.commands.clone();
         // The engine may be stopping.
         streams.observe(Arc::new(move |published| drop(tell.send(Command::Published(published)))));
-        let stamped_until = streams.stamped_until();
-        let stamps = Stamps::new(clock, stamped_until);
+        let stamps = Stamps::new(clock, Arc::clone(&streams), tasks.clone());
         let rooms = Rooms::default();
-        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, stamped_until, tasks };
+        let reads = Arc::new(Semaphore::new(READS));
+        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, tasks, reads };
         (hub, dispatch)
     }
 
@@ -146,9 +109,12 @@ impl Hub {
         WatcherId(self.watchers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Lets somebody watch: first comes how things are, then what changes.
-    pub fn join(&self, watcher: WatcherId, outbox: &Outbox, subscription: Subscription) {
-        self.send(Command::Join(watcher, outbox.clone(), subscription));
+    /// Lets somebody watch: first comes how things are, then what changes. Returns once the first is on its way.
+    pub async fn join(&self, watcher: WatcherId, outbox: &Outbox, subscription: Subscription) {
+        let (done, begun) = oneshot::channel();
+        self.send(Command::Join(watcher, outbox.clone(), subscription, done));
+        // The engine may be stopping, and the watcher may have left meanwhile.
+        let _ = begun.await;
     }
 
     /// Tells somebody that it may not, and why.
@@ -189,50 +155,55 @@ impl Dispatch {
         match command {
             Command::Published(published) => {
                 if self.rooms.has(&published) {
-                    let frame = frame::published(self.stamp(), &published);
+                    let frame = frame::published(self.stamps.next(), &published);
                     self.rooms.publish(&published, &frame);
                 }
             }
-            Command::Join(watcher, outbox, subscription) => {
+            Command::Join(watcher, outbox, subscription, done) => {
                 self.rooms.join(watcher, &outbox, &subscription);
-                self.read(watcher, outbox, subscription);
+                self.read(watcher, outbox, subscription, done);
             }
-            Command::Synced(watcher, subscription, Snapshot { upto, items }) => {
+            Command::Synced(watcher, subscription, Snapshot { upto, items }, _done) => {
                 let Subscription { stream, group, id, .. } = &subscription;
-                let frame = frame::sync(self.stamp(), stream, group, id.as_ref(), &items);
-                self.rooms.synced(watcher, &subscription, frame, upto);
+                let Self { rooms, stamps, .. } = self;
+                rooms.synced(watcher, &subscription, upto, |told| match told {
+                    Told::Sync => frame::sync(stamps.next(), stream, group, id.as_ref(), &items),
+                    Told::Published(published) => frame::published(stamps.next(), published),
+                });
+            }
+            Command::Failed(watcher, outbox, subscription, why) => {
+                let Self { rooms, stamps, .. } = self;
+                rooms.failed(watcher, &subscription, |told| match told {
+                    Told::Sync => Bytes::new(),
+                    Told::Published(published) => frame::published(stamps.next(), published),
+                });
+                self.refuse(&outbox, &subscription, "STREAM_READ_FAILED", &why);
             }
             Command::Refuse(outbox, subscription, code, why) => {
-                let Subscription { stream, group, id, .. } = &subscription;
-                outbox.push(frame::refused(self.stamp(), stream, group, id.as_ref(), code, &why));
+                self.refuse(&outbox, &subscription, code, &why);
             }
             Command::Leave(watcher, subscription) => self.rooms.leave(watcher, &subscription),
             Command::Gone(watcher) => self.rooms.gone(watcher),
         }
     }
 
-    /// A timestamp that is later than all before it, those before a restart too. Storing how far they may go ahead of time is cheaper than
-    /// storing each.
-    fn stamp(&mut self) -> Stamp {
-        let stamp = self.stamps.next();
-        if stamp.ceiling().plus(STAMPS_AHEAD / 2) > self.stamped_until {
-            self.stamped_until = stamp.ceiling().plus(STAMPS_AHEAD);
-            // If it fails, so does everything else.
-            self.tasks.spawn(self.streams.stamp_until(self.stamped_until).done);
-        }
-        stamp
+    fn refuse(&mut self, outbox: &Outbox, subscription: &Subscription, code: &str, why: &str) {
+        let Subscription { stream, group, id, .. } = subscription;
+        outbox.push(frame::refused(self.stamps.next(), stream, group, id.as_ref(), code, why));
     }
 
     /// Reads how things are, for a subscription that has begun.
-    fn read(&self, watcher: WatcherId, outbox: Outbox, subscription: Subscription) {
-        let (hub, streams) = (self.hub.clone(), Arc::clone(&self.streams));
+    fn read(&self, watcher: WatcherId, outbox: Outbox, subscription: Subscription, done: oneshot::Sender<()>) {
+        let (hub, streams, turns) = (self.hub.clone(), Arc::clone(&self.streams), Arc::clone(&self.reads));
         self.tasks.spawn(async move {
             let Subscription { stream, group, id, .. } = subscription.clone();
-            match streams.snapshot(stream, group, id).await {
-                Ok(snapshot) => hub.send(Command::Synced(watcher, subscription, snapshot)),
+            let turn = turns.acquire_owned().await;
+            let snapshot = streams.snapshot(stream, group, id).await;
+            drop(turn);
+            match snapshot {
+                Ok(snapshot) => hub.send(Command::Synced(watcher, subscription, snapshot, done)),
                 Err(error) => {
-                    hub.leave(watcher, subscription.clone());
-                    hub.refuse(&outbox, subscription, "STREAM_READ_FAILED", error.to_string());
+                    hub.send(Command::Failed(watcher, outbox, subscription, error.to_string()));
                 }
             }
         });

@@ -8,6 +8,14 @@ use motia_ports::streams::{Offset, Published};
 
 use super::{Outbox, Subscription, WatcherId};
 
+/// What is to be told.
+pub(super) enum Told<'a> {
+    /// How things are.
+    Sync,
+    /// What has changed, or was sent.
+    Published(&'a Published),
+}
+
 /// A group of a stream.
 type Place = (StreamName, GroupId);
 
@@ -19,33 +27,75 @@ pub(super) struct Rooms {
     places: HashMap<WatcherId, HashSet<Place>>,
 }
 
-/// A watcher in a room.
+/// A watcher in a room: what it watches there. Messages do not say for which subscription they are, so it is told of everything once.
 struct Member {
     outbox: Outbox,
-    /// Its subscriptions of the whole group, by their own ids.
-    whole: HashMap<String, Begun>,
-    /// Its subscriptions of items.
-    items: HashMap<ItemKey, HashMap<String, Begun>>,
+    whole: Option<Interest>,
+    items: HashMap<ItemKey, Interest>,
+    /// Subscriptions that wait to be told how things are. Until they are, nothing else is told, so that nothing goes back.
+    pending: usize,
+    /// What came meanwhile.
+    held: Vec<Published>,
 }
 
-/// How far a subscription has come.
-enum Begun {
+/// That a watcher watches the group, or an item.
+#[derive(Default)]
+struct Interest {
+    /// Its subscriptions, by their own ids.
+    names: HashSet<String>,
     /// It has been told how things are, up to this change.
-    Synced(Offset),
-    /// It waits for that: what came meanwhile.
-    Waiting(Vec<(Option<Offset>, Bytes)>),
+    known: Option<Offset>,
 }
 
-impl Begun {
-    /// Whether a message goes out at once. What has to wait, or is known already, does not.
-    fn takes(&mut self, offset: Option<Offset>, frame: &Bytes) -> bool {
-        match self {
-            Self::Synced(upto) => offset.is_none_or(|offset| offset > *upto),
-            Self::Waiting(waiting) => {
-                waiting.push((offset, frame.clone()));
-                false
+impl Interest {
+    /// Whether something is news: not, if it was told with how things are, or will be.
+    fn lacks(&self, published: &Published) -> bool {
+        self.known.is_some_and(|known| published.what.offset().is_none_or(|offset| offset > known))
+    }
+}
+
+impl Member {
+    fn new(outbox: Outbox) -> Self {
+        Self { outbox, whole: None, items: HashMap::new(), pending: 0, held: Vec::new() }
+    }
+
+    fn interest(&mut self, id: Option<&ItemKey>) -> Option<&mut Interest> {
+        match id {
+            None => self.whole.as_mut(),
+            Some(id) => self.items.get_mut(id),
+        }
+    }
+
+    /// Whether it watches what something is about.
+    fn watches(&self, published: &Published) -> bool {
+        self.concerned(published).next().is_some()
+    }
+
+    /// Whether it is told of something.
+    fn wants(&self, published: &Published) -> bool {
+        self.concerned(published).any(|interest| interest.lacks(published))
+    }
+
+    fn concerned(&self, published: &Published) -> impl Iterator<Item = &Interest> {
+        let of_item = published.id.as_ref().and_then(|id| self.items.get(id));
+        self.whole.iter().chain(of_item)
+    }
+
+    /// A subscription waits no more. After the last one, what was held goes out.
+    fn end_wait(&mut self, mut write: impl FnMut(Told<'_>) -> Bytes) {
+        self.pending = self.pending.saturating_sub(1);
+        if self.pending > 0 {
+            return;
+        }
+        for published in std::mem::take(&mut self.held) {
+            if self.wants(&published) {
+                self.outbox.push(write(Told::Published(&published)));
             }
         }
+    }
+
+    fn watches_nothing(&self) -> bool {
+        self.whole.is_none() && self.items.is_empty()
     }
 }
 
@@ -53,58 +103,87 @@ impl Rooms {
     /// A subscription begins; nothing reaches it before [`Rooms::synced`].
     pub(super) fn join(&mut self, watcher: WatcherId, outbox: &Outbox, subscription: &Subscription) {
         let place = (subscription.stream.clone(), subscription.group.clone());
-        let member = self.rooms.entry(place.clone()).or_default().entry(watcher).or_insert_with(|| Member {
-            outbox: outbox.clone(),
-            whole: HashMap::new(),
-            items: HashMap::new(),
-        });
-        let of = match &subscription.id {
-            None => &mut member.whole,
+        let room = self.rooms.entry(place.clone()).or_default();
+        let member = room.entry(watcher).or_insert_with(|| Member::new(outbox.clone()));
+        member.pending += 1;
+        let interest = match &subscription.id {
+            None => member.whole.get_or_insert_default(),
             Some(id) => member.items.entry(id.clone()).or_default(),
         };
-        of.insert(subscription.name.clone(), Begun::Waiting(Vec::new()));
+        interest.names.insert(subscription.name.clone());
         self.places.entry(watcher).or_default().insert(place);
     }
 
-    /// How things are, for a subscription that waits for it; then what came meanwhile and is not in it.
-    pub(super) fn synced(&mut self, watcher: WatcherId, subscription: &Subscription, frame: Bytes, upto: Offset) {
-        let place = (subscription.stream.clone(), subscription.group.clone());
-        let Some(member) = self.rooms.get_mut(&place).and_then(|room| room.get_mut(&watcher)) else { return };
-        let begun = match &subscription.id {
-            None => member.whole.get_mut(&subscription.name),
-            Some(id) => member.items.get_mut(id).and_then(|of| of.get_mut(&subscription.name)),
-        };
-        let Some(begun) = begun else { return };
-        member.outbox.push(frame);
-        if let Begun::Waiting(waiting) = std::mem::replace(begun, Begun::Synced(upto)) {
-            let later = waiting.into_iter().filter(|(offset, _)| offset.is_none_or(|offset| offset > upto));
-            later.for_each(|(_, frame)| member.outbox.push(frame));
+    /// How things are, up to `upto`, for a subscription that waits for it; before it what came meanwhile and is in it, for those who know
+    /// how things were; after it what is not. `write` makes messages: a sync is later than what it holds, and what follows later than it.
+    pub(super) fn synced(
+        &mut self,
+        watcher: WatcherId,
+        subscription: &Subscription,
+        upto: Offset,
+        mut write: impl FnMut(Told<'_>) -> Bytes,
+    ) {
+        let Some(member) = self.member(watcher, subscription) else { return };
+        let held = std::mem::take(&mut member.held);
+        let is_in = |published: &Published| published.what.offset().is_none_or(|offset| offset <= upto);
+        let (before, after) = held.split_at(held.iter().take_while(|published| is_in(published)).count());
+        let (told, left): (Vec<_>, Vec<_>) = before.iter().partition(|published| member.wants(published));
+        for published in told {
+            member.outbox.push(write(Told::Published(published)));
         }
+        if let Some(interest) = member.interest(subscription.id.as_ref()) {
+            interest.known = Some(upto);
+            member.outbox.answer(write(Told::Sync));
+        }
+        member.held = left.into_iter().chain(after).cloned().collect();
+        member.end_wait(write);
+    }
+
+    /// It cannot be told how things are for a subscription that waits for it: it ends.
+    pub(super) fn failed(
+        &mut self,
+        watcher: WatcherId,
+        subscription: &Subscription,
+        write: impl FnMut(Told<'_>) -> Bytes,
+    ) {
+        self.leave(watcher, subscription);
+        if let Some(member) = self.member(watcher, subscription) {
+            member.end_wait(write);
+        }
+    }
+
+    fn member(&mut self, watcher: WatcherId, subscription: &Subscription) -> Option<&mut Member> {
+        let place = (subscription.stream.clone(), subscription.group.clone());
+        self.rooms.get_mut(&place)?.get_mut(&watcher)
     }
 
     /// A subscription ends.
     pub(super) fn leave(&mut self, watcher: WatcherId, subscription: &Subscription) {
-        let place = (subscription.stream.clone(), subscription.group.clone());
-        let Some(room) = self.rooms.get_mut(&place) else { return };
-        let Some(member) = room.get_mut(&watcher) else { return };
-        match &subscription.id {
-            None => drop(member.whole.remove(&subscription.name)),
-            Some(id) => {
-                if let Some(of) = member.items.get_mut(id) {
-                    of.remove(&subscription.name);
-                    if of.is_empty() {
-                        member.items.remove(id);
-                    }
-                }
-            }
+        let Some(member) = self.member(watcher, subscription) else { return };
+        let Some(interest) = member.interest(subscription.id.as_ref()) else { return };
+        interest.names.remove(&subscription.name);
+        if !interest.names.is_empty() {
+            return;
         }
-        if member.whole.is_empty() && member.items.is_empty() {
+        match &subscription.id {
+            None => member.whole = None,
+            Some(id) => drop(member.items.remove(id)),
+        }
+        if !member.watches_nothing() {
+            return;
+        }
+        let place = (subscription.stream.clone(), subscription.group.clone());
+        if let Some(places) = self.places.get_mut(&watcher) {
+            places.remove(&place);
+        }
+        self.remove(watcher, &place);
+    }
+
+    fn remove(&mut self, watcher: WatcherId, place: &Place) {
+        if let Some(room) = self.rooms.get_mut(place) {
             room.remove(&watcher);
             if room.is_empty() {
-                self.rooms.remove(&place);
-            }
-            if let Some(places) = self.places.get_mut(&watcher) {
-                places.remove(&place);
+                self.rooms.remove(place);
             }
         }
     }
@@ -112,12 +191,7 @@ impl Rooms {
     /// A watcher is gone.
     pub(super) fn gone(&mut self, watcher: WatcherId) {
         for place in self.places.remove(&watcher).unwrap_or_default() {
-            if let Some(room) = self.rooms.get_mut(&place) {
-                room.remove(&watcher);
-                if room.is_empty() {
-                    self.rooms.remove(&place);
-                }
-            }
+            self.remove(watcher, &place);
         }
     }
 
@@ -130,14 +204,12 @@ impl Rooms {
     pub(super) fn publish(&mut self, published: &Published, frame: &Bytes) {
         let place = (published.stream.clone(), published.group.clone());
         let Some(room) = self.rooms.get_mut(&place) else { return };
-        let offset = published.what.offset();
         for member in room.values_mut() {
-            let of_item = published.id.as_ref().and_then(|id| member.items.get_mut(id)).into_iter().flatten();
-            let mut goes = false;
-            for (_, begun) in member.whole.iter_mut().chain(of_item) {
-                goes |= begun.takes(offset, frame);
-            }
-            if goes {
+            if member.pending > 0 {
+                if member.watches(published) {
+                    member.held.push(published.clone());
+                }
+            } else if member.wants(published) {
                 member.outbox.push(frame.clone());
             }
         }
@@ -150,8 +222,9 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::streams::Message;
 
-    fn outbox() -> (Outbox, mpsc::UnboundedReceiver<Bytes>) {
+    fn outbox() -> (Outbox, mpsc::UnboundedReceiver<Message>) {
         Outbox::new(1 << 20)
     }
 
@@ -168,8 +241,22 @@ mod tests {
         Bytes::from_static(text.as_bytes())
     }
 
-    fn heard(inbox: &mut mpsc::UnboundedReceiver<Bytes>) -> Vec<Bytes> {
-        std::iter::from_fn(|| inbox.try_recv().ok()).collect()
+    fn heard(inbox: &mut mpsc::UnboundedReceiver<Message>) -> Vec<Bytes> {
+        std::iter::from_fn(|| inbox.try_recv().ok()).map(|message| message.text().clone()).collect()
+    }
+
+    fn write(told: Told<'_>) -> Bytes {
+        match told {
+            Told::Sync => frame("sync"),
+            Told::Published(published) => match published.what.offset() {
+                Some(Offset(offset)) => format!("{offset} held").into(),
+                None => frame("sent, held"),
+            },
+        }
+    }
+
+    fn sent(group: &str) -> Published {
+        Published { what: What::Sent(Bytes::new()), ..change(group, "1", 0) }
     }
 
     #[test]
@@ -179,10 +266,10 @@ mod tests {
         let (group, item) = (subscription("g", None, "a"), subscription("g", Some("1"), "b"));
         for of_one in [&group, &item] {
             rooms.join(one, &to_one, of_one);
-            rooms.synced(one, of_one, frame("sync"), Offset(0));
+            rooms.synced(one, of_one, Offset(0), write);
         }
         rooms.join(other, &to_other, &item);
-        rooms.synced(other, &item, frame("sync"), Offset(0));
+        rooms.synced(other, &item, Offset(0), write);
         rooms.publish(&change("g", "1", 1), &frame("g1"));
         rooms.publish(&change("g", "2", 2), &frame("g2"));
         rooms.publish(&change("h", "1", 3), &frame("h1"));
@@ -205,11 +292,48 @@ mod tests {
         rooms.join(watcher, &to, &group);
         rooms.publish(&change("g", "1", 1), &frame("one"));
         rooms.publish(&change("g", "1", 2), &frame("two"));
-        let sent = Published { what: What::Sent(Bytes::new()), ..change("g", "1", 0) };
-        rooms.publish(&sent, &frame("sent"));
+        rooms.publish(&sent("g"), &frame("sent"));
         assert!(heard(&mut hears).is_empty());
-        rooms.synced(watcher, &group, frame("sync"), Offset(1));
+        rooms.synced(watcher, &group, Offset(1), write);
         rooms.publish(&change("g", "1", 3), &frame("three"));
-        assert_eq!(heard(&mut hears), [frame("sync"), frame("two"), frame("sent"), frame("three")]);
+        assert_eq!(heard(&mut hears), [frame("sync"), frame("2 held"), frame("sent, held"), frame("three")]);
+    }
+
+    /// One component of a page watches the group; while another joins an item of it, the first misses nothing and sees nothing go back.
+    #[test]
+    fn a_second_subscription_costs_the_first_one_nothing() {
+        let (mut rooms, watcher) = (Rooms::default(), WatcherId(1));
+        let (to, mut hears) = outbox();
+        let (group, item) = (subscription("g", None, "a"), subscription("g", Some("1"), "b"));
+        rooms.join(watcher, &to, &group);
+        rooms.synced(watcher, &group, Offset(0), write);
+        rooms.join(watcher, &to, &item);
+        rooms.join(watcher, &to, &subscription("g", None, "c"));
+        rooms.publish(&change("g", "2", 1), &frame("one"));
+        rooms.publish(&sent("g"), &frame("sent"));
+        rooms.publish(&change("g", "1", 2), &frame("two"));
+        rooms.publish(&change("g", "1", 3), &frame("three"));
+        rooms.synced(watcher, &item, Offset(2), write);
+        let held = [frame("sync"), frame("1 held"), frame("sent, held"), frame("2 held"), frame("sync")];
+        assert_eq!(heard(&mut hears), held);
+        rooms.leave(watcher, &item);
+        rooms.synced(watcher, &subscription("g", None, "c"), Offset(2), write);
+        assert_eq!(heard(&mut hears), [frame("sync"), frame("3 held")]);
+    }
+
+    #[test]
+    fn a_subscription_that_fails_holds_up_nobody() {
+        let (mut rooms, watcher) = (Rooms::default(), WatcherId(1));
+        let (to, mut hears) = outbox();
+        let (group, item) = (subscription("g", None, "a"), subscription("g", Some("1"), "b"));
+        rooms.join(watcher, &to, &group);
+        rooms.synced(watcher, &group, Offset(0), write);
+        rooms.join(watcher, &to, &item);
+        rooms.publish(&change("g", "1", 1), &frame("one"));
+        rooms.failed(watcher, &item, write);
+        rooms.publish(&change("g", "1", 2), &frame("two"));
+        assert_eq!(heard(&mut hears), [frame("sync"), frame("1 held"), frame("two")]);
+        rooms.leave(watcher, &group);
+        assert!(rooms.rooms.is_empty());
     }
 }

@@ -20,6 +20,7 @@ struct Kept {
     /// All that ever changed.
     changes: Vec<Published>,
     observers: Vec<Observer>,
+    stamped_until: Timestamp,
 }
 
 impl MemoryStreams {
@@ -124,11 +125,12 @@ impl Streams for MemoryStreams {
     }
 
     fn stamped_until(&self) -> Timestamp {
-        Timestamp(0)
+        self.kept.lock().stamped_until
     }
 
-    fn stamp_until(&self, _at: Timestamp) -> Write<()> {
-        // What would have to remember it ends with the process.
+    fn stamp_until(&self, at: Timestamp) -> Write<()> {
+        let mut kept = self.kept.lock();
+        kept.stamped_until = kept.stamped_until.max(at);
         self.writes.made(())
     }
 

@@ -1,0 +1,156 @@
+//! Who may watch: what `streamAuth.authenticate` of the project's config and `canAccess` of a stream say (behaviour-0.17.md F3). Both run
+//! in workers. Where they cannot be asked, nobody may.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use motia_core::record::Level;
+use motia_core::step::Step;
+use motia_core::{Language, SourcePath};
+use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class};
+use serde_json::json;
+use serde_json::value::RawValue;
+
+use super::Subscription;
+use crate::call::Call;
+use crate::engine::Engine;
+
+/// Who may open a connection to watch streams.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// Everybody.
+    #[default]
+    Open,
+    /// Whoever the project's config lets in.
+    Guarded(SourcePath, Language),
+    /// Nobody: the config, which would have to be asked, cannot be used.
+    Closed,
+}
+
+/// Who has opened a connection: what `authenticate` returned, as JSON.
+#[derive(Clone, Debug)]
+pub struct Visitor(Bytes);
+
+/// Why somebody may not open a connection.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TurnedAway {
+    /// `authenticate` threw. The cause is in the log.
+    #[error("Authentication failed")]
+    Unauthenticated,
+    /// `authenticate` cannot be asked.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// Why somebody may not watch something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// There is no such stream.
+    #[error("there is no such stream")]
+    UnknownStream,
+    /// Its `canAccess` said no or failed, or it has none and `streams.default` is 'deny'.
+    #[error("Access denied")]
+    NotAllowed,
+    /// It cannot be asked now.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What comes of a question.
+enum Answer {
+    Is(Bytes),
+    /// It threw, or hung. It was logged.
+    Failed,
+    Unavailable(String),
+}
+
+impl Engine {
+    /// Asks the project who it is that opens a connection. `headers`: a JSON object of strings. `url`: path and query, as received.
+    pub async fn admit(&self, headers: &str, url: &str) -> Result<Visitor, TurnedAway> {
+        match &self.project().gate {
+            Gate::Open => Ok(Visitor(Bytes::from_static(b"null"))),
+            Gate::Closed => Err(TurnedAway::Unavailable(
+                "the project's config cannot be used, so it is not known who may watch streams; its log says why"
+                    .into(),
+            )),
+            Gate::Guarded(source, language) => {
+                let url = serde_json::to_string(url).unwrap_or_default();
+                let body = Bytes::from(format!("{{\"headers\":{headers},\"url\":{url}}}"));
+                match self.ask(source, *language, CallKind::Authenticate, body).await {
+                    Answer::Is(context) => Ok(Visitor(context)),
+                    Answer::Failed => Err(TurnedAway::Unauthenticated),
+                    Answer::Unavailable(reason) => Err(TurnedAway::Unavailable(reason)),
+                }
+            }
+        }
+    }
+
+    /// Whether somebody may watch something.
+    pub async fn may_watch(&self, visitor: &Visitor, subscription: &Subscription) -> Result<(), Denied> {
+        let Subscription { stream, group, id, .. } = subscription;
+        let stream = self.project().stream(stream).cloned().ok_or(Denied::UnknownStream)?;
+        if !stream.guarded {
+            return if self.settings().streams.deny { Err(Denied::NotAllowed) } else { Ok(()) };
+        }
+        let context = RawValue::from_string(String::from_utf8_lossy(&visitor.0).into_owned()).ok();
+        let mut asked = json!({ "groupId": group });
+        if let Some(id) = id {
+            asked["id"] = json!(id);
+        }
+        let body = serde_json::to_vec(&Question { subscription: asked, context }).unwrap_or_default();
+        match self.ask(&stream.source, stream.language, CallKind::Access, body.into()).await {
+            Answer::Is(answer) if *answer == *b"true" => Ok(()),
+            Answer::Is(_) | Answer::Failed => Err(Denied::NotAllowed),
+            Answer::Unavailable(reason) => Err(Denied::Unavailable(reason)),
+        }
+    }
+
+    async fn ask(&self, source: &SourcePath, language: Language, kind: CallKind, body: Bytes) -> Answer {
+        let shared = &self.shared;
+        let Some(pool) = self.pool(language.runtime()) else {
+            return Answer::Unavailable(format!("no {} worker runs", language.runtime()));
+        };
+        let place = match pool.place(Class::Http).await {
+            Ok(place) => place,
+            Err(unavailable) => return Answer::Unavailable(unavailable.to_string()),
+        };
+        let limit = shared.settings().timeouts.access;
+        let trace = shared.backends.traces.next();
+        let asked = Arc::new(Step::unlisted(source.clone(), language));
+        let call = Call::begin_unrecorded(&shared.telemetry, &asked, trace, shared.backends.traces.parent(trace));
+        let mut handle = place.call(call.request(kind, body, CallLimits::new(limit, None)));
+        let Ok(answer) = tokio::time::timeout(limit, handle.outcome()).await else {
+            handle.cancel("timeout");
+            self.say(
+                &call,
+                format!("did not answer within {} s, which counts as a no (timeouts.access)", limit.as_secs_f32()),
+            );
+            return Answer::Failed;
+        };
+        match answer {
+            Ok(CallOutcome { meta, body }) => match meta.error {
+                None => body.whole().cloned().map_or(Answer::Failed, Answer::Is),
+                Some(error) if error.is_unknown_step() => {
+                    Answer::Unavailable(format!("{source} was replaced this very moment"))
+                }
+                Some(error) => {
+                    let text = format!("failed, which counts as a no: {error}");
+                    shared.telemetry.log_of(Level::Warn, Some(trace), Some(call.step.name.clone()), text);
+                    Answer::Failed
+                }
+            },
+            Err(CallError::CutOff { reason }) => Answer::Unavailable(reason),
+            Err(error @ CallError::WorkerEnded { .. }) => {
+                self.say(&call, error.to_string());
+                Answer::Failed
+            }
+        }
+    }
+}
+
+/// What `canAccess` is asked.
+#[derive(serde::Serialize)]
+struct Question {
+    subscription: serde_json::Value,
+    context: Option<Box<RawValue>>,
+}

@@ -1,0 +1,284 @@
+//! One client that watches streams, from its first message to its last.
+//!
+//! What it says is acted on in the order in which it came, one thing at a time; what it is told goes out meanwhile.
+
+use std::collections::HashSet;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, StreamExt};
+use motia_engine::Engine;
+use motia_engine::streams::{Denied, Message as ToClient, Outbox, Subscription, Visitor, WatcherId};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
+use tokio_util::sync::CancellationToken;
+
+use super::message::{Message, Misunderstood};
+
+/// The longest message of a client. A join needs some hundred bytes.
+const MESSAGE_BYTES: usize = 64 << 10;
+/// What one client may watch at a time.
+const SUBSCRIPTIONS: usize = 10_000;
+/// Messages that a client may send at once, and how many more each second.
+const BURST: u32 = 20_000;
+const PER_SECOND: u32 = 1_000;
+/// How many bytes a client may be behind before it is given up.
+const BEHIND: usize = 8 << 20;
+/// How often a client is asked whether it is there, and how long it may say nothing.
+const PING: Duration = Duration::from_secs(25);
+const SILENCE: Duration = Duration::from_secs(75);
+/// How long a client may take to answer a close.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Memory of each connection.
+const READ_BUFFER: usize = 1 << 10;
+const WRITE_BUFFER: usize = 16 << 10;
+
+type Client = WebSocketStream<TcpStream>;
+
+/// A client whose connection is about to become a WebSocket.
+pub(crate) struct Socket {
+    engine: Engine,
+    visitor: Visitor,
+}
+
+/// How it ends.
+enum End {
+    /// The client hung up.
+    Gone,
+    /// We hang up, and say why.
+    Close(CloseCode, &'static str),
+}
+
+impl Socket {
+    pub(crate) fn new(engine: Engine, visitor: Visitor) -> Self {
+        Self { engine, visitor }
+    }
+
+    /// Serves the client. `read`: what it sent behind its request. `_place`: its place among all connections.
+    pub(crate) async fn run(
+        self,
+        stream: TcpStream,
+        read: Bytes,
+        shutdown: CancellationToken,
+        _place: OwnedSemaphorePermit,
+    ) {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(WRITE_BUFFER)
+            .max_message_size(Some(MESSAGE_BYTES))
+            .max_frame_size(Some(MESSAGE_BYTES));
+        let client = WebSocketStream::from_partially_read(stream, read.into(), Role::Server, Some(config)).await;
+        let (mut outgoing, mut incoming) = client.split();
+        let (outbox, mut inbox) = Outbox::new(BEHIND);
+        let watcher = self.engine.hub().watcher();
+        let mut session = Session { socket: self, outbox, watcher, subscriptions: HashSet::new(), rate: Rate::new() };
+        let behind = session.outbox.clone();
+        let end = {
+            let (listening, telling) = (session.listen(&mut incoming), tell(&mut outgoing, &mut inbox, &behind));
+            let (listening, telling) = (pin!(listening), pin!(telling));
+            tokio::select! {
+                end = listening => end,
+                end = telling => end,
+                () = behind.overflowed() => End::Close(CloseCode::Policy, "too slow: too much waits to be taken"),
+                () = shutdown.cancelled() => End::Close(CloseCode::Away, "the server is stopping"),
+            }
+        };
+        session.socket.engine.hub().gone(watcher);
+        if let End::Close(code, reason) = end
+            && let Ok(client) = outgoing.reunite(incoming)
+        {
+            // One that does not answer is cut off.
+            let _ = tokio::time::timeout(FAREWELL, close(client, code, reason)).await;
+        }
+    }
+}
+
+/// Says that the connection ends and why, and waits until the client has heard it.
+async fn close(mut client: Client, code: CloseCode, reason: &'static str) {
+    let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+    if client.close(Some(frame)).await.is_ok() {
+        while let Some(Ok(_)) = client.next().await {}
+    }
+}
+
+/// What is known of a client.
+struct Session {
+    socket: Socket,
+    outbox: Outbox,
+    watcher: WatcherId,
+    subscriptions: HashSet<Subscription>,
+    rate: Rate,
+}
+
+impl Session {
+    /// Acts on what the client says until it hangs up or breaks a rule.
+    async fn listen(&mut self, incoming: &mut SplitStream<Client>) -> End {
+        loop {
+            let heard = match tokio::time::timeout(SILENCE, incoming.next()).await {
+                Ok(Some(Ok(heard))) => heard,
+                Ok(Some(Err(error))) => return end_of(&error),
+                Ok(None) => return End::Gone,
+                Err(_) => return End::Close(CloseCode::Policy, "nothing was heard from you, no pong either"),
+            };
+            if !self.rate.allows(Instant::now()) {
+                return End::Close(CloseCode::Policy, "too many messages");
+            }
+            let text = match heard {
+                Frame::Text(text) => text,
+                Frame::Binary(_) => return End::Close(CloseCode::Unsupported, "messages must be text"),
+                // Pings are answered for us, and so is a close.
+                _ => continue,
+            };
+            let done = match Message::parse(text.as_str()) {
+                Ok(Message::Join(subscription)) => self.join(subscription).await,
+                Ok(Message::Leave(subscription)) => {
+                    if self.subscriptions.remove(&subscription) {
+                        self.socket.engine.hub().leave(self.watcher, subscription);
+                    }
+                    Ok(())
+                }
+                Ok(Message::Other) => Ok(()),
+                Err(Misunderstood::Incomplete(why)) => {
+                    self.refuse(Subscription::nothing(), "INVALID_MESSAGE", why).await;
+                    Ok(())
+                }
+                Err(Misunderstood::NotJson) => return End::Close(CloseCode::Invalid, "messages must be JSON"),
+            };
+            if let Err(end) = done {
+                return end;
+            }
+        }
+    }
+
+    async fn join(&mut self, subscription: Subscription) -> Result<(), End> {
+        if self.subscriptions.len() >= SUBSCRIPTIONS && !self.subscriptions.contains(&subscription) {
+            let why = format!("one connection can watch {SUBSCRIPTIONS} items and groups at a time");
+            self.refuse(subscription, "TOO_MANY_SUBSCRIPTIONS", why).await;
+            return Ok(());
+        }
+        match self.socket.engine.may_watch(&self.socket.visitor, &subscription).await {
+            Ok(()) => {
+                self.subscriptions.insert(subscription.clone());
+                // What a client asks for is read no faster than it takes it.
+                self.outbox.room().await;
+                self.socket.engine.hub().join(self.watcher, &self.outbox, subscription).await;
+                Ok(())
+            }
+            Err(denied) => {
+                if denied == Denied::UnknownStream {
+                    let why = format!("Stream {} not found", subscription.stream);
+                    self.refuse(subscription.clone(), DENIED, why).await;
+                }
+                match denied {
+                    // It asks again when it has come back.
+                    Denied::Unavailable(_) => Err(End::Close(CloseCode::Again, "it cannot be asked now who may watch")),
+                    _ => {
+                        self.refuse(subscription, DENIED, Denied::NotAllowed.to_string()).await;
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    async fn refuse(&self, subscription: Subscription, code: &'static str, why: String) {
+        self.outbox.room().await;
+        self.socket.engine.hub().refuse(&self.outbox, subscription, code, why);
+    }
+}
+
+const DENIED: &str = "STREAM_ACCESS_DENIED";
+
+/// Tells the client what there is for it: as much at a time as there is.
+async fn tell(
+    outgoing: &mut SplitSink<Client, Frame>,
+    inbox: &mut mpsc::UnboundedReceiver<ToClient>,
+    outbox: &Outbox,
+) -> End {
+    let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let sent = tokio::select! {
+            message = inbox.recv() => match message {
+                Some(message) => send(outgoing, inbox, outbox, message).await,
+                None => return End::Gone,
+            },
+            _ = ping.tick() => outgoing.send(Frame::Ping(Bytes::new())).await,
+        };
+        if let Err(error) = sent {
+            return end_of(&error);
+        }
+    }
+}
+
+async fn send(
+    outgoing: &mut SplitSink<Client, Frame>,
+    inbox: &mut mpsc::UnboundedReceiver<ToClient>,
+    outbox: &Outbox,
+    first: ToClient,
+) -> Result<(), Error> {
+    let mut next = Some(first);
+    while let Some(message) = next {
+        let text = Utf8Bytes::try_from(message.text().clone())?;
+        outgoing.feed(Frame::Text(text)).await?;
+        outbox.taken(&message);
+        next = inbox.try_recv().ok();
+    }
+    outgoing.flush().await
+}
+
+fn end_of(error: &Error) -> End {
+    match error {
+        Error::Capacity(_) => End::Close(CloseCode::Size, "the message is too long"),
+        Error::Utf8(_) => End::Close(CloseCode::Invalid, "the message is not UTF-8"),
+        Error::Protocol(_) => End::Close(CloseCode::Protocol, "that is not the WebSocket protocol"),
+        _ => End::Gone,
+    }
+}
+
+/// How often a client may say something.
+struct Rate {
+    left: u32,
+    since: Instant,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { left: BURST, since: Instant::now() }
+    }
+
+    fn allows(&mut self, now: Instant) -> bool {
+        if self.left == 0 {
+            let more = now.saturating_duration_since(self.since).as_millis() * u128::from(PER_SECOND) / 1000;
+            self.left = u32::try_from(more).unwrap_or(u32::MAX).min(BURST);
+            self.since = now;
+        }
+        let allowed = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        allowed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_may_say_much_at_once_but_not_for_ever() {
+        let mut rate = Rate::new();
+        let start = Instant::now();
+        rate.since = start;
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!((0..BURST).all(|_| rate.allows(at(0))));
+        assert!(!rate.allows(at(0)));
+        assert!((0..100).all(|_| rate.allows(at(100))));
+        assert!(!rate.allows(at(100)));
+    }
+}
