@@ -25,6 +25,7 @@
 //! | `python` | Python steps: their shapes, their reloads, their faults |
 //! | `ruby` | Ruby steps |
 //! | `scale` | several workers, a process per call, a debugger |
+//! | `streams` | streams to those who watch |
 //! | `tutorials` | the Python of the documentation runs as it is printed |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
@@ -52,5 +53,6 @@ mod scale;
 mod storage;
 mod store;
 mod streaming;
+mod streams;
 mod support;
 mod tutorials;

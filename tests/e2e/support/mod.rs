@@ -2,6 +2,7 @@
 
 pub(crate) mod http;
 pub(crate) mod shim;
+pub(crate) mod socket;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
