@@ -149,6 +149,28 @@ fn a_broken_save_keeps_the_last_good_version_and_files_come_and_go() {
 }
 
 #[test]
+fn a_broken_helper_takes_nothing_down() {
+    let value = api(
+        "value",
+        "from services.value import value\nasync def handler(req, ctx):\n    return {'status': 200, 'body': {'value': value}}",
+    );
+    let project = Project::new(&[("steps/value_step.py", &value), ("services/value.py", "value = 'first'\n")]);
+    let engine = project.dev();
+    until(&engine, "/value", "first");
+    let pid = python_pid(&engine);
+    engine.mark();
+    project.write("services/value.py", "value = (\n");
+    engine.wait_for("steps/value_step.py: ");
+    engine.wait_for("the python that ran before goes on, with all of its files as they were");
+    until(&engine, "/value", "first");
+    assert_eq!(python_pid(&engine), pid);
+    project.write("services/value.py", "value = 'second'\n");
+    until(&engine, "/value", "second");
+    fs::remove_file(project.path().join("steps/value_step.py")).expect("removed");
+    eventually("it is gone", || (engine.get("/value").status == 404).then_some(()));
+}
+
+#[test]
 fn the_first_python_step_of_a_project_starts_its_workers() {
     let project = Project::new(&[NODE]);
     let engine = project.dev();

@@ -81,7 +81,7 @@ pub enum Failure {
     #[error("{0}")]
     Refused(HandlerError),
     /// The process ended while it was imported.
-    #[error("the process ended while the file was imported: {0}. Does it call process.exit, or run out of memory?")]
+    #[error("the process ended while the file was imported: {0}. Does it end the process, or run out of memory?")]
     Died(String),
     /// It took too long.
     #[error("it was not imported within {} s: is something at its top level waiting for ever? (timeouts.import)", .0.as_secs_f32())]

@@ -254,7 +254,12 @@ impl Project {
 
     /// Lets workers take over that have imported their language's files. Must not be given up half-way: they would serve under the
     /// routes of those before.
-    pub(crate) async fn accept(&mut self, workers: Vec<(Runtime, Ready)>) {
+    pub(crate) async fn accept(&mut self, mut workers: Vec<(Runtime, Ready)>) {
+        let any = !workers.is_empty();
+        workers.retain(|(runtime, ready)| !self.would_lose(*runtime, &ready.loaded.report));
+        if any && workers.is_empty() {
+            return;
+        }
         for (runtime, Ready { loaded, .. }) in &workers {
             self.modules.imported(*runtime, &loaded.report);
             self.reports.insert(*runtime, loaded.report.clone());
@@ -270,6 +275,22 @@ impl Project {
         self.apply(assembled).await;
         self.serve_app(&settings).await;
         self.keep_wishes(&settings);
+    }
+
+    /// Whether something that runs would not run any more, though its file is still there: a module that it imports is broken, and no
+    /// older version of its own helps. Then the workers that have it go on, with everything as it was.
+    fn would_lose(&mut self, runtime: Runtime, report: &LoadReport) -> bool {
+        let Some(before) = self.reports.get(&runtime) else { return false };
+        let lost = |source: &SourcePath| before.imported.contains_key(source) && !report.imported.contains_key(source);
+        let failed = report.failed.iter().filter(|(source, failure)| lost(source) && !failure.is_under_way());
+        let errors: Vec<_> = failed.map(|(source, failure)| format!("{source}: {failure}")).collect();
+        for error in &errors {
+            self.console.error(error);
+        }
+        if !errors.is_empty() {
+            self.console.error(&format!("the {runtime} that ran before goes on, with all of its files as they were"));
+        }
+        !errors.is_empty()
     }
 
     /// What the config says of a language's workers may have changed, though its files did not.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `node` | package.json, and our packages beside its own |
 //! | `python` | requirements.txt, into the project's environment |
+//! | `requirements` | the requirements.txt that an installer gets |
 //! | `ruby` | the Gemfile |
 //! | `manifest` | what a package.json says |
 //! | `manager` | npm, pnpm, yarn, bun |
@@ -15,6 +16,7 @@ mod manager;
 mod manifest;
 mod node;
 mod python;
+mod requirements;
 mod ruby;
 mod swap;
 

@@ -8,12 +8,12 @@ use anyhow::{Context, Result};
 use motia_core::ids::Runtime;
 use tokio::process::Command;
 
+use super::requirements::{REQUIREMENTS, Requirements};
 use super::{Forwarded, RUNNING, manager, say};
-use crate::runtimes::{self, Interpreter, python};
+use crate::runtimes::{self, Environment, Interpreter, python};
 use crate::sdk;
 use crate::variables::Variables;
 
-const REQUIREMENTS: &str = "requirements.txt";
 /// In the package that we put into the environment.
 const MARK: &str = ".made-by-motia-install";
 
@@ -88,7 +88,12 @@ impl Installer<'_> {
                 "Python's venv did not work: see above. On Debian and Ubuntu it is the package python3-venv; with uv on PATH it is not needed",
             );
         }
-        Ok((runtimes::find(Runtime::Python, self.root, self.variables)?, code))
+        let made = Interpreter {
+            program: folder.join("bin/python"),
+            why: format!("{}, just made", python::MODULES),
+            environment: Some(Environment::Virtual(folder)),
+        };
+        Ok((made, code))
     }
 
     async fn requirements(&self, python: &Interpreter) -> Result<u8> {
@@ -132,50 +137,6 @@ impl Installer<'_> {
         let program = || format!("{} cannot be run", Path::new(command.as_std().get_program()).display());
         signals.wait(child.with_context(program)?).await
     }
-}
-
-/// The requirements as the installer gets them.
-struct Requirements {
-    file: PathBuf,
-    made: bool,
-}
-
-impl Requirements {
-    /// The project's own file, untouched; only if it asks for `motia`, which comes with the binary, a copy without that line beside it:
-    /// paths in it go on from there.
-    fn without_ours(root: &Path) -> Result<Self> {
-        let file = root.join(REQUIREMENTS);
-        let content = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let Some(filtered) = without_motia(&String::from_utf8_lossy(&content)) else {
-            return Ok(Self { file, made: false });
-        };
-        say("motia comes with this binary, so its line in requirements.txt is passed over");
-        let copy = root.join(format!(".requirements-{}.txt", std::process::id()));
-        fs::write(&copy, filtered).with_context(|| format!("cannot write {}", copy.display()))?;
-        Ok(Self { file: copy, made: true })
-    }
-}
-
-impl Drop for Requirements {
-    fn drop(&mut self) {
-        if self.made {
-            // It is of no use to anyone, and does no harm.
-            let _ = fs::remove_file(&self.file);
-        }
-    }
-}
-
-/// The lines but those that ask for `motia`; `None` if there is none of those.
-fn without_motia(requirements: &str) -> Option<String> {
-    let is_motia = |line: &&str| {
-        let line = line.trim_start();
-        let end = line.find(|c: char| !(c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))).unwrap_or(line.len());
-        line[..end].eq_ignore_ascii_case("motia")
-    };
-    requirements
-        .lines()
-        .any(|line| is_motia(&line))
-        .then(|| requirements.lines().filter(|line| !is_motia(line)).flat_map(|line| [line, "\n"]).collect())
 }
 
 /// Whether an environment was made with another version: its packages lie where that one looked.
@@ -229,13 +190,6 @@ async fn place_package(python: &Interpreter) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_lines_that_ask_for_motia_are_passed_over() {
-        assert_eq!(without_motia("httpx==0.27.0\n# motia\nmotia-extras\n./motia\n"), None);
-        let asks = "httpx==0.27.0 # pinned\nmotia\nMotia>=0.17 ; python_version > '3.8'\n-r more.txt\nmotia[x]==1\n";
-        assert_eq!(without_motia(asks).as_deref(), Some("httpx==0.27.0 # pinned\n-r more.txt\n"));
-    }
 
     #[test]
     fn an_environment_of_another_version_is_outdated() {

@@ -26,7 +26,7 @@ use crate::assemble::read_settings;
 use crate::sdk::Sdk;
 use crate::variables::Variables;
 
-pub(crate) use interpreter::{Interpreter, find, too_old};
+pub(crate) use interpreter::{Environment, Interpreter, find, too_old};
 
 /// Where debuggers look for Python, as they do by default.
 const DEBUGPY: u16 = 5678;

@@ -23,8 +23,18 @@ const NAMES: [&str; 8] =
 /// The project's Python. What the user says comes first, then environments that are active, then those of the project, then PATH.
 pub(super) fn find(root: &Path, variables: &Variables) -> Result<Interpreter> {
     if let Some(named) = variables.named("MOTIA_PYTHON")? {
-        let environment = environment_of(&named.program);
-        return Ok(Interpreter { environment, ..named });
+        if let Some(environment) = environment_of(&named.program) {
+            return Ok(Interpreter { environment: Some(environment), ..named });
+        }
+        // One in no environment is what environments are made with, and the project's may be made with it.
+        let modules = root.join(MODULES);
+        let program = behind_shim(named.program.clone(), root, variables);
+        return Ok(if is_made_with(&modules, &program) {
+            let why = format!("{MODULES}, made with the Python of MOTIA_PYTHON");
+            Interpreter { program: modules.join("bin/python"), why, environment: Some(Environment::Virtual(modules)) }
+        } else {
+            named
+        });
     }
     let active = |name: &str| variables.get(name).map(PathBuf::from);
     // That of conda's own tools is always active, and meant for nobody.
@@ -86,6 +96,13 @@ fn environment_of(program: &Path) -> Option<Environment> {
     folder.join("pyvenv.cfg").is_file().then(|| Environment::Virtual(folder.to_owned()))
 }
 
+/// Whether an environment, if there is one, was made with a Python.
+fn is_made_with(environment: &Path, python: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    let Some(environments) = real(&environment.join("bin/python")) else { return false };
+    real(python).is_some_and(|python| python == environments)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -131,6 +148,13 @@ mod tests {
         let found = super::find(root.path(), &variables).expect("found");
         let environment = Environment::Virtual(root.path().join("named"));
         assert_eq!((found.program, found.environment), (named, Some(environment)));
+        let global = put("global/python3");
+        variables.0.last_mut().expect("one").1 = global.clone().into();
+        assert_eq!(find(&variables).expect("found").0, global, "python_modules was made with another");
+        fs::remove_file(&modules).expect("removed");
+        std::os::unix::fs::symlink(&global, &modules).expect("linked");
+        let found = find(&variables).expect("found");
+        assert_eq!(found, (modules, "python_modules, made with the Python of MOTIA_PYTHON".to_owned()));
         variables.0.last_mut().expect("one").1 = "/nowhere/python".into();
         assert!(find(&variables).expect_err("refused").to_string().contains("MOTIA_PYTHON names /nowhere/python"));
     }
