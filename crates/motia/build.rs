@@ -12,7 +12,7 @@ const LANGUAGES: [(&str, &[&str]); 3] = [
 ];
 
 /// What tools leave behind, wherever that is.
-const LEFTOVERS: [&str; 5] = ["node_modules", "__pycache__", ".ruff_cache", ".venv", ".bundle"];
+const LEFTOVERS: [&str; 6] = ["node_modules", "__pycache__", ".mypy_cache", ".ruff_cache", ".venv", ".bundle"];
 
 fn main() -> io::Result<()> {
     // Asked for when it runs: a build folder may have been filled from another checkout.

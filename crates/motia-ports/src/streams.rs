@@ -31,6 +31,32 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub u64);
 
+/// The process that numbers changes, or a time of it: after a fault, numbers may stand for other changes than those that were heard of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Epoch(Arc<str>);
+
+impl Epoch {
+    /// As clients know it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<T: Into<Arc<str>>> From<T> for Epoch {
+    fn from(text: T) -> Self {
+        Self(text.into())
+    }
+}
+
+/// How far a watcher has come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Position {
+    /// The epoch that it heard of last.
+    pub epoch: Epoch,
+    /// The last change of the group that it heard of.
+    pub offset: Offset,
+}
+
 /// What those who watch a group are told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Published {
@@ -87,8 +113,8 @@ pub type Observer = Arc<dyn Fn(Published) + Send + Sync>;
 /// 4. Every `set`, and every `delete` of an item that is there, is a change with an [`Offset`].
 /// 5. Observers are told of each change once, after its commit and before it is answered, those of a group in the order of their offsets; of a
 ///    `send` after the changes that were asked for before it.
-/// 6. `since` answers with all changes of a group after an offset, in order, or with `None` where not all of them are kept, or where the
-///    offset lies beyond the group's last change.
+/// 6. `since` answers with all changes of a group after a position, in order, or with `None` where not all of them are kept, or where
+///    something that was heard of up to there has been taken back.
 pub trait Streams: Send + Sync + 'static {
     /// The item, if there.
     fn get(&self, after: Mark, address: ItemAddress) -> Pending<Option<Bytes>>;
@@ -102,8 +128,10 @@ pub trait Streams: Send + Sync + 'static {
     fn send(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>, message: Bytes) -> Write<()>;
     /// A group, or with `id` one item of it, with the offset that it belongs to.
     fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot>;
-    /// What changed in a group after an offset.
-    fn since(&self, stream: StreamName, group: GroupId, offset: Offset) -> Pending<Option<Vec<Published>>>;
+    /// What changes from now on belongs to this one.
+    fn epoch(&self) -> Epoch;
+    /// What changed in a group after a position.
+    fn since(&self, stream: StreamName, group: GroupId, position: Position) -> Pending<Option<Vec<Published>>>;
     /// The time after which no message was ever stamped, as [`Streams::stamp_until`] said last before this process.
     fn stamped_until(&self) -> Timestamp;
     /// Remembers that messages may be stamped up to this time.

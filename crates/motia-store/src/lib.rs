@@ -124,6 +124,7 @@ impl Store {
             clock: Arc::clone(&config.clock),
             offsets: changes,
             observers: streams::Observers::default(),
+            epoch: opened.epoch,
             stamped_until: opened.stamped_until,
         };
         let clock = steady::SteadyClock::new(config.clock, opened.queue_time);

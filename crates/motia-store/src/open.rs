@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use motia_core::{StepName, Timestamp};
+use motia_ports::streams::Epoch;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::sequence::BLOCK;
 use crate::state::Special;
+use crate::streams::changes::begin_epoch;
 use crate::{Reporter, import};
 
 /// `PRAGMA application_id`: "Mota".
@@ -144,6 +146,7 @@ pub(crate) struct Opened {
     pub(crate) revisions: u64,
     pub(crate) changes: u64,
     /// No message about streams has a later timestamp.
+    pub(crate) epoch: Epoch,
     pub(crate) stamped_until: Timestamp,
     pub(crate) paused: Vec<StepName>,
     pub(crate) special: Special,
@@ -180,6 +183,7 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
     let deliveries = reserve(&connection, "deliveries").map_err(sqlite)?;
     let revisions = reserve(&connection, "revisions").map_err(sqlite)?;
     let changes = reserve(&connection, "changes").map_err(sqlite)?;
+    let epoch = begin_epoch(&connection).map_err(sqlite)?;
     let stamped_until = connection
         .query_row("SELECT value FROM meta WHERE key = 'stream_stamps'", [], |row| row.get(0))
         .map(Timestamp)
@@ -205,6 +209,7 @@ pub(crate) fn open(dir: &Path, now: Timestamp, report: &Reporter) -> Result<Open
         deliveries,
         revisions,
         changes,
+        epoch,
         stamped_until,
         paused,
         special,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use motia_core::{Clock, GroupId, ItemKey, StreamName, Timestamp};
-use motia_ports::streams::{Change, ItemAddress, Observer, Offset, Published, Snapshot, What};
+use motia_ports::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Snapshot, What};
 use motia_ports::{Mark, Pending, Streams, Write};
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
@@ -33,6 +33,7 @@ pub(crate) struct SqliteStreams {
     /// Numbers of changes.
     pub(crate) offsets: Sequence,
     pub(crate) observers: Observers,
+    pub(crate) epoch: Epoch,
     /// What was stored before this process.
     pub(crate) stamped_until: Timestamp,
 }
@@ -128,10 +129,14 @@ impl Streams for SqliteStreams {
         })
     }
 
-    fn since(&self, stream: StreamName, group: GroupId, offset: Offset) -> Pending<Option<Vec<Published>>> {
+    fn epoch(&self) -> Epoch {
+        self.epoch.clone()
+    }
+
+    fn since(&self, stream: StreamName, group: GroupId, position: Position) -> Pending<Option<Vec<Published>>> {
         self.reader.read(Mark::NONE, move |connection| {
             let transaction = connection.unchecked_transaction()?;
-            changes::since(&transaction, &stream, &group, offset)
+            changes::since(&transaction, &stream, &group, &position)
         })
     }
 

@@ -6,7 +6,7 @@ use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
 use super::{ODD, json, texts};
-use crate::streams::{Change, ItemAddress, Offset, Published, Snapshot, What};
+use crate::streams::{Change, ItemAddress, Offset, Position, Published, What};
 use crate::{Mark, Streams};
 
 /// The rules of [`Streams`]. The backend must be empty.
@@ -48,8 +48,10 @@ async fn changes(streams: &dyn Streams) {
     let (stream, group) = (StreamName::from("s"), GroupId::from("watched"));
     let at = |id: &str| ItemAddress { stream: stream.clone(), group: group.clone(), id: id.into() };
     let snapshot = |id: Option<&str>| streams.snapshot(stream.clone(), group.clone(), id.map(ItemKey::from));
-    let since = |offset| streams.since(stream.clone(), group.clone(), offset);
-    assert_eq!(snapshot(None).await.expect("snapshot"), Snapshot::default(), "nothing has changed yet");
+    let position = |offset| Position { epoch: streams.epoch(), offset };
+    let since = |offset| streams.since(stream.clone(), group.clone(), position(offset));
+    let before = snapshot(None).await.expect("snapshot");
+    assert!(before.items.is_empty(), "nothing has changed yet");
 
     streams.set(at("a"), json("1"), Timestamp(2)).done.await.expect("set");
     assert_eq!(told.lock().len(), 1, "rule 5: told before it is answered");
@@ -87,6 +89,11 @@ async fn changes(streams: &dyn Streams) {
     assert_eq!(missed, changes[1..], "rule 6");
     assert_eq!(since(now.upto).await.expect("since"), Some(Vec::new()));
     assert_eq!(since(Offset(now.upto.0 + 1000)).await.expect("since"), None, "rule 6: beyond the last change");
-    let unknown = streams.since(stream.clone(), "nothing".into(), Offset(1)).await.expect("since");
-    assert_eq!(unknown, None, "rule 6: nothing is known of it");
+    assert_eq!(since(before.upto).await.expect("since"), Some(changes), "from before the first one");
+    let quiet = streams.snapshot(stream.clone(), "quiet".into(), None).await.expect("snapshot").upto;
+    let quiet = streams.since(stream.clone(), "quiet".into(), position(quiet)).await.expect("since");
+    assert_eq!(quiet, Some(Vec::new()), "nothing has happened there");
+    let other = Position { epoch: "of another store".into(), offset: now.upto };
+    let other = streams.since(stream.clone(), group.clone(), other).await.expect("since");
+    assert_eq!(other, None, "rule 6: nothing is known of that epoch");
 }

@@ -1,16 +1,19 @@
 //! `ctx.streams` in memory.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Writes, ready};
-use crate::streams::{Change, ItemAddress, Observer, Offset, Published, Snapshot, What};
+use crate::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Snapshot, What};
 use crate::{Mark, Pending, Streams, Write};
 
 pub(super) struct MemoryStreams {
     writes: Writes,
     kept: Mutex<Kept>,
+    epoch: Epoch,
 }
 
 #[derive(Default)]
@@ -25,7 +28,9 @@ struct Kept {
 
 impl MemoryStreams {
     pub(super) fn new(writes: Writes) -> Self {
-        Self { writes, kept: Mutex::default() }
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let epoch = format!("memory-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        Self { writes, kept: Mutex::default(), epoch: epoch.into() }
     }
 }
 
@@ -112,10 +117,15 @@ impl Streams for MemoryStreams {
         ready(Snapshot { upto: kept.last(&stream, &group), items: wanted.map(|(_, item)| item).collect() })
     }
 
-    fn since(&self, stream: StreamName, group: GroupId, offset: Offset) -> Pending<Option<Vec<Published>>> {
+    fn epoch(&self) -> Epoch {
+        // What is in memory is lost with its process, and all of it.
+        self.epoch.clone()
+    }
+
+    fn since(&self, stream: StreamName, group: GroupId, position: Position) -> Pending<Option<Vec<Published>>> {
         let kept = self.kept.lock();
-        let last = kept.last(&stream, &group);
-        if last == Offset::default() || offset > last {
+        let offset = position.offset;
+        if position.epoch != self.epoch || offset > kept.last(&stream, &group) {
             return ready(None);
         }
         let later = kept.changes.iter().filter(|change| {

@@ -1,10 +1,10 @@
 -- Version 3: what changed in the groups of streams, so that a watcher that was away can be told what it missed.
 
--- `stream_stamps`: no message to watchers has a later timestamp, in milliseconds.
-INSERT INTO meta VALUES ('changes', 1), ('stream_stamps', 0);
+-- `stream_stamps`: no message to watchers has a later timestamp, in milliseconds. `changes_forgotten`: no group that is not in
+-- `stream_groups` has a later change.
+INSERT INTO meta VALUES ('changes', 1), ('changes_forgotten', 0), ('stream_stamps', 0);
 
--- A group that ever changed, while something of it is there. `last` is its latest change; changes up to `dropped` are not kept any more.
--- `bytes`: about what the kept ones take.
+-- A group of which changes are kept. `last` is its latest; those up to `dropped` are not kept any more. `bytes`: about what the kept ones take.
 CREATE TABLE stream_groups (
     stream  TEXT NOT NULL,
     grp     TEXT NOT NULL,
@@ -26,3 +26,11 @@ CREATE TABLE stream_changes (
     PRIMARY KEY (stream, grp, change)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX stream_changes_at ON stream_changes (at);
+
+-- The processes that had the store, the newest last. `began`: the latest change that was there when it began. Whoever heard of a later one
+-- from the process before heard of something that a power cut, or a backup, has taken back.
+CREATE TABLE stream_epochs (
+    ordinal INTEGER PRIMARY KEY,
+    id      TEXT NOT NULL UNIQUE,
+    began   INTEGER NOT NULL
+) STRICT;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use motia_core::{GroupId, StreamName, Timestamp};
-use motia_ports::streams::{ItemAddress, Offset, Published, What};
+use motia_ports::streams::{Epoch, ItemAddress, Offset, Position, Published, What};
 use rusqlite::{Connection, OptionalExtension};
 
 use super::Result;
@@ -28,10 +28,11 @@ pub(super) fn record(connection: &Connection, address: &ItemAddress, what: &What
         )?
         .execute((stream, group, change, address.id.as_str(), kind, at.as_millis(), json(item)?))?;
     let added = ROW + i64::try_from(item.len()).unwrap_or(i64::MAX);
-    // The first change of a group that is known: what was before it is not.
+    // Of a group that is not known, there is no change that was not forgotten.
     let bytes: i64 = connection
         .prepare_cached(
-            "INSERT INTO stream_groups (stream, grp, last, dropped, bytes) VALUES (?1, ?2, ?3, ?3 - 1, ?4)
+            "INSERT INTO stream_groups (stream, grp, last, dropped, bytes)
+                 VALUES (?1, ?2, ?3, (SELECT value FROM meta WHERE key = 'changes_forgotten'), ?4)
              ON CONFLICT DO UPDATE SET last = ?3, bytes = bytes + ?4 RETURNING bytes",
         )?
         .query_row((stream, group, change, added), |row| row.get(0))?;
@@ -79,36 +80,89 @@ pub(crate) fn drop_old(connection: &Connection, before: Timestamp, most: usize) 
                 "UPDATE stream_groups SET dropped = max(dropped, ?3), bytes = max(bytes - ?4, 0) WHERE stream = ?1 AND grp = ?2",
             )?
             .execute((stream, group, change, ROW + length))?;
-        connection
-            .prepare_cached("DELETE FROM stream_groups WHERE stream = ?1 AND grp = ?2 AND dropped >= last")?
-            .execute((stream, group))?;
+        let forgotten: Option<i64> = connection
+            .prepare_cached(
+                "DELETE FROM stream_groups WHERE stream = ?1 AND grp = ?2 AND dropped >= last RETURNING last",
+            )?
+            .query_row((stream, group), |row| row.get(0))
+            .optional()?;
+        if let Some(last) = forgotten {
+            connection
+                .prepare_cached("UPDATE meta SET value = max(value, ?1) WHERE key = 'changes_forgotten'")?
+                .execute([last])?;
+        }
     }
     Ok(old.len())
 }
 
-/// The last change of a group.
+/// How many epochs are known: one for each start.
+const EPOCHS: i64 = 1000;
+
+/// A process has the store from now on.
+pub(crate) fn begin_epoch(connection: &Connection) -> Result<Epoch> {
+    let id: String = connection.query_row(
+        "INSERT INTO stream_epochs (id, began) VALUES (lower(hex(randomblob(8))),
+             max((SELECT coalesce(max(last), 0) FROM stream_groups), (SELECT value FROM meta WHERE key = 'changes_forgotten')))
+         RETURNING id",
+        [],
+        |row| row.get(0),
+    )?;
+    connection.execute(
+        "DELETE FROM stream_epochs WHERE ordinal <= (SELECT max(ordinal) FROM stream_epochs) - ?1",
+        [EPOCHS],
+    )?;
+    Ok(id.into())
+}
+
+/// Whether everything that was heard of up to a position is still so.
+fn holds(connection: &Connection, position: &Position) -> Result<bool> {
+    // None: the epoch is not known. NULL: it is the newest.
+    let next: Option<Option<i64>> = connection
+        .prepare_cached(
+            "SELECT (SELECT next.began FROM stream_epochs AS next WHERE next.ordinal > epoch.ordinal ORDER BY next.ordinal LIMIT 1)
+             FROM stream_epochs AS epoch WHERE id = ?1",
+        )?
+        .query_row([position.epoch.as_str()], |row| row.get(0))
+        .optional()?;
+    Ok(next.is_some_and(|next| next.is_none_or(|began| position.offset.0.cast_signed() <= began)))
+}
+
+fn forgotten(connection: &Connection) -> Result<i64> {
+    connection.prepare_cached("SELECT value FROM meta WHERE key = 'changes_forgotten'")?.query_row([], |row| row.get(0))
+}
+
+/// The last change of a group; of one of which none is kept, none is later than this.
 pub(super) fn last(connection: &Connection, stream: &StreamName, group: &GroupId) -> Result<Offset> {
     let last: Option<i64> = connection
         .prepare_cached("SELECT last FROM stream_groups WHERE stream = ?1 AND grp = ?2")?
         .query_row((stream.as_str(), group.as_str()), |row| row.get(0))
         .optional()?;
-    Ok(Offset(last.unwrap_or(0).cast_unsigned()))
+    let last = match last {
+        Some(last) => last,
+        None => forgotten(connection)?,
+    };
+    Ok(Offset(last.cast_unsigned()))
 }
 
-/// The changes of a group after an offset, if all of them are kept.
+/// The changes of a group after a position, if all of them are kept.
 pub(super) fn since(
     connection: &Connection,
     stream: &StreamName,
     group: &GroupId,
-    offset: Offset,
+    position: &Position,
 ) -> Result<Option<Vec<Published>>> {
+    if !holds(connection, position)? {
+        return Ok(None);
+    }
     let known: Option<(i64, i64)> = connection
         .prepare_cached("SELECT dropped, last FROM stream_groups WHERE stream = ?1 AND grp = ?2")?
         .query_row((stream.as_str(), group.as_str()), |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let offset = offset.0.cast_signed();
-    let Some((dropped, last)) = known else { return Ok(None) };
-    if offset < dropped || offset > last {
+    let offset = position.offset.0.cast_signed();
+    let Some((dropped, last)) = known else {
+        return Ok((offset >= forgotten(connection)?).then(Vec::new));
+    };
+    if offset < dropped || offset > last.max(forgotten(connection)?) {
         return Ok(None);
     }
     connection
@@ -129,3 +183,7 @@ pub(super) fn since(
         .collect::<Result<Vec<_>>>()
         .map(Some)
 }
+
+#[cfg(test)]
+#[path = "changes_tests.rs"]
+mod tests;
