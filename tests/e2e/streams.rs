@@ -120,7 +120,7 @@ fn what_a_client_does_wrong_ends_its_own_connection_and_no_other() {
     };
     assert_eq!(closes(&half_and_gone), None);
     let flood = |socket: &mut Socket| (0..25_000).for_each(|_| socket.say("{}"));
-    assert_eq!(closes(&flood), by(1008, "too many messages"));
+    assert_eq!(closes(&flood), by(4029, "too many messages"));
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn one_that_takes_nothing_is_cut_off_and_slows_nobody() {
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     // What was sent before is still in the way; then it ends, with a reason or without.
     let closed = slow.closed();
-    assert!(closed.as_ref().is_none_or(|(code, _)| *code == 1008), "{closed:?}");
+    assert!(closed.as_ref().is_none_or(|(code, _)| *code == 4008), "{closed:?}");
     assert_serves(&engine);
 }
 
@@ -333,4 +333,115 @@ fn times_go_on_rising_after_a_crash_and_a_stop_says_that_it_stops() {
     let began = Instant::now();
     assert!(engine.wait().0.success());
     assert!(began.elapsed() < Duration::from_secs(5), "a client that watches does not hold up the stop");
+}
+
+/// The next messages, one by one, of a client that gets several in a frame.
+fn unbatched(socket: &mut Socket) -> Vec<Value> {
+    match socket.next() {
+        Value::Array(messages) => messages,
+        message => vec![message],
+    }
+}
+
+fn collect(socket: &mut Socket, count: usize) -> Vec<Value> {
+    let mut messages = Vec::new();
+    while messages.len() < count {
+        messages.extend(unbatched(socket));
+    }
+    assert_eq!(messages.len(), count, "{messages:?}");
+    messages
+}
+
+fn greet(engine: &Engine) -> (Socket, String) {
+    let mut socket = Socket::open(engine.port);
+    socket.say(r#"{"type":"hello","data":{"protocol":1}}"#);
+    let hello = socket.next();
+    assert_eq!((&hello["type"], &hello["data"]["protocol"]), (&json!("hello"), &json!(1)));
+    (socket, hello["data"]["epoch"].as_str().expect("an epoch").to_owned())
+}
+
+fn join_from(socket: &mut Socket, id: Option<&str>, offset: &Value, epoch: &str) {
+    let mut data =
+        json!({ "streamName": "board", "groupId": "g", "subscriptionId": "mine", "offset": offset, "epoch": epoch });
+    if let Some(id) = id {
+        data["id"] = json!(id);
+    }
+    socket.say(json!({ "type": "join", "data": data }).to_string());
+}
+
+fn numbers(messages: &[Value]) -> Vec<i64> {
+    messages.iter().filter_map(|message| message["event"]["data"]["n"].as_i64()).collect()
+}
+
+#[test]
+fn who_says_hello_comes_back_to_what_it_missed_over_a_crash_too() {
+    let project = Project::new(&[BOARD, DO]);
+    let engine = project.dev();
+    let (mut socket, epoch) = greet(&engine);
+    socket.say(r#"{"type":"ping"}"#);
+    assert_eq!(socket.next(), json!({ "type": "pong" }));
+    socket.join("board", "g", None);
+    let sync = socket.next();
+    assert_eq!((&sync["subscriptionId"], &sync["epoch"]), (&json!("board/g/"), &json!(epoch)));
+    assert!(sync["offset"].is_u64() && sync["event"].get("gap").is_none(), "{sync}");
+    set(&engine, "g", "1", &json!({ "n": 1 }));
+    let heard = socket.next();
+    assert!(heard["offset"].as_u64() > sync["offset"].as_u64() && heard.get("epoch").is_none(), "{heard}");
+    drop(socket);
+    for n in 2..=3 {
+        set(&engine, "g", &n.to_string(), &json!({ "n": n }));
+    }
+    set(&engine, "other", "1", &json!({ "n": 9 }));
+    act(&engine, &json!({ "op": "delete", "group": "g", "id": "1" }));
+
+    let (mut socket, again) = greet(&engine);
+    assert_eq!(again, epoch, "it is the same engine");
+    join_from(&mut socket, None, &heard["offset"], &epoch);
+    let missed = collect(&mut socket, 4);
+    let kinds: Vec<_> = missed.iter().map(|message| message["event"]["type"].as_str().expect("a type")).collect();
+    assert_eq!((kinds, numbers(&missed)), (vec!["create", "create", "delete", "resumed"], vec![2, 3, 1]));
+    assert!(missed.iter().all(|message| message["subscriptionId"] == "mine"), "{missed:?}");
+    let last = &missed[3];
+    assert_eq!((&last["offset"], &last["epoch"]), (&missed[2]["offset"], &json!(epoch)));
+    let times: Vec<_> = missed.iter().map(|message| message["timestamp"].as_f64().expect("a time")).collect();
+    assert!(times.is_sorted_by(|one, next| one < next));
+
+    act(&engine, &json!({ "op": "set", "group": "g", "id": "4", "times": 300, "data": {} }));
+    let burst = collect(&mut socket, 300);
+    assert_eq!(numbers(&burst), (0..300).collect::<Vec<_>>());
+    send_signal(i64::from(engine.pid()), "KILL");
+    drop(engine);
+    let engine = project.dev();
+    set(&engine, "g", "5", &json!({ "n": 5 }));
+    let (mut socket, newer) = greet(&engine);
+    assert_ne!(newer, epoch);
+    join_from(&mut socket, None, &burst[298]["offset"], &epoch);
+    assert_eq!(numbers(&collect(&mut socket, 3)), [299, 5]);
+    let (mut socket, _) = greet(&engine);
+    join_from(&mut socket, Some("5"), &burst[298]["offset"], &epoch);
+    assert_eq!(numbers(&collect(&mut socket, 2)), [5], "of one item");
+}
+
+#[test]
+fn who_comes_back_to_what_is_not_known_any_more_is_told_so() {
+    let project = Project::new(&[BOARD, DO]);
+    let engine = project.dev();
+    set(&engine, "g", "1", &json!({ "n": 1 }));
+    let (mut socket, epoch) = greet(&engine);
+    for (offset, epoch) in [(json!(1_000_000), &*epoch), (json!(1), "of another store")] {
+        join_from(&mut socket, None, &offset, epoch);
+        let sync = socket.next();
+        assert_eq!((&sync["event"]["type"], &sync["event"]["gap"]), (&json!("sync"), &json!(true)), "{sync}");
+        assert_eq!(sync["event"]["data"][0]["n"], 1);
+    }
+    join_from(&mut socket, None, &json!("nonsense"), &epoch);
+    assert!(socket.next()["event"].get("gap").is_none(), "without a position there is no gap");
+    // One that has not said hello is not spoken to like that.
+    let mut plain = Socket::open(engine.port);
+    join_from(&mut plain, None, &json!(0), &epoch);
+    let sync = plain.next();
+    assert_eq!(
+        sync.as_object().expect("an object").keys().map(String::as_str).collect::<Vec<_>>(),
+        ["timestamp", "streamName", "groupId", "event"]
+    );
 }

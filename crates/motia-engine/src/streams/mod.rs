@@ -23,11 +23,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use motia_core::{Clock, GroupId, ItemKey, StreamName};
 use motia_ports::Streams;
-use motia_ports::streams::{Published, Snapshot};
+use motia_ports::streams::{Epoch, Offset, Position, Published, Snapshot};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use frame::More;
 pub use guard::{Denied, Gate, TurnedAway, Visitor};
 pub use outbox::{Message, Outbox};
 use rooms::{Rooms, Told};
@@ -62,12 +63,20 @@ impl Subscription {
 
 enum Command {
     Published(Published),
-    Join(WatcherId, Outbox, Subscription, oneshot::Sender<()>),
-    Synced(WatcherId, Subscription, Snapshot, oneshot::Sender<()>),
+    Join(WatcherId, Outbox, Subscription, Option<Position>, oneshot::Sender<()>),
+    Known(WatcherId, Subscription, Known, oneshot::Sender<()>),
     Failed(WatcherId, Outbox, Subscription, String),
     Refuse(Outbox, Subscription, &'static str, String),
     Leave(WatcherId, Subscription),
     Gone(WatcherId),
+}
+
+/// What a subscription that begins is told.
+enum Known {
+    /// How things are. `gap`: it asked for what it missed, which is not known.
+    Now { snapshot: Snapshot, gap: bool },
+    /// What it missed.
+    Missed { changes: Vec<Published>, upto: Offset },
 }
 
 /// A handle on the hub. Cheap to clone.
@@ -75,6 +84,7 @@ enum Command {
 pub struct Hub {
     commands: mpsc::UnboundedSender<Command>,
     watchers: Arc<AtomicU64>,
+    epoch: Epoch,
 }
 
 /// The hub before it runs.
@@ -84,6 +94,7 @@ pub struct Dispatch {
     streams: Arc<dyn Streams>,
     rooms: Rooms,
     stamps: Stamps,
+    epoch: Epoch,
     tasks: TaskTracker,
     /// Turns of reads: all who come back after a restart must not fill the memory with what they are told.
     reads: Arc<Semaphore>,
@@ -93,15 +104,20 @@ impl Hub {
     /// A hub over these streams, told of everything from now on.
     pub fn new(streams: Arc<dyn Streams>, clock: Arc<dyn Clock>, tasks: TaskTracker) -> (Self, Dispatch) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let hub = Self { commands, watchers: Arc::default() };
+        let hub = Self { commands, watchers: Arc::default(), epoch: streams.epoch() };
         let tell = hub.commands.clone();
         // The engine may be stopping.
         streams.observe(Arc::new(move |published| drop(tell.send(Command::Published(published)))));
         let stamps = Stamps::new(clock, Arc::clone(&streams), tasks.clone());
-        let rooms = Rooms::default();
+        let (rooms, epoch) = (Rooms::default(), streams.epoch());
         let reads = Arc::new(Semaphore::new(READS));
-        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, tasks, reads };
+        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, epoch, tasks, reads };
         (hub, dispatch)
+    }
+
+    /// What offsets are of from now on.
+    pub fn epoch(&self) -> &Epoch {
+        &self.epoch
     }
 
     /// Somebody new.
@@ -109,10 +125,11 @@ impl Hub {
         WatcherId(self.watchers.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Lets somebody watch: first comes how things are, then what changes. Returns once the first is on its way.
-    pub async fn join(&self, watcher: WatcherId, outbox: &Outbox, subscription: Subscription) {
+    /// Lets somebody watch: first comes how things are, or what it missed since a position, then what changes. Returns once the first is on
+    /// its way.
+    pub async fn join(&self, watcher: WatcherId, outbox: &Outbox, subscription: Subscription, from: Option<Position>) {
         let (done, begun) = oneshot::channel();
-        self.send(Command::Join(watcher, outbox.clone(), subscription, done));
+        self.send(Command::Join(watcher, outbox.clone(), subscription, from, done));
         // The engine may be stopping, and the watcher may have left meanwhile.
         let _ = begun.await;
     }
@@ -154,28 +171,25 @@ impl Dispatch {
     fn act(&mut self, command: Command) {
         match command {
             Command::Published(published) => {
-                if self.rooms.has(&published) {
-                    let frame = frame::published(self.stamps.next(), &published);
-                    self.rooms.publish(&published, &frame);
-                }
-            }
-            Command::Join(watcher, outbox, subscription, done) => {
-                self.rooms.join(watcher, &outbox, &subscription);
-                self.read(watcher, outbox, subscription, done);
-            }
-            Command::Synced(watcher, subscription, Snapshot { upto, items }, _done) => {
-                let Subscription { stream, group, id, .. } = &subscription;
                 let Self { rooms, stamps, .. } = self;
-                rooms.synced(watcher, &subscription, upto, |told| match told {
-                    Told::Sync => frame::sync(stamps.next(), stream, group, id.as_ref(), &items),
-                    Told::Published(published) => frame::published(stamps.next(), published),
+                let mut stamp = None;
+                rooms.publish(&published, |_: Told<'_>, greeted| {
+                    let stamp = *stamp.get_or_insert_with(|| stamps.next());
+                    frame::published(stamp, &published, offset_of(&published, greeted))
                 });
             }
+            Command::Join(watcher, outbox, subscription, from, done) => {
+                self.rooms.join(watcher, &outbox, &subscription);
+                self.read(watcher, outbox, subscription, from, done);
+            }
+            Command::Known(watcher, subscription, known, _done) => self.known(watcher, &subscription, &known),
             Command::Failed(watcher, outbox, subscription, why) => {
                 let Self { rooms, stamps, .. } = self;
-                rooms.failed(watcher, &subscription, |told| match told {
-                    Told::Sync => Bytes::new(),
-                    Told::Published(published) => frame::published(stamps.next(), published),
+                rooms.failed(watcher, &subscription, |told: Told<'_>, greeted| match told {
+                    Told::Published(published) | Told::Missed(published) => {
+                        frame::published(stamps.next(), published, offset_of(published, greeted))
+                    }
+                    Told::Answer => Bytes::new(),
                 });
                 self.refuse(&outbox, &subscription, "STREAM_READ_FAILED", &why);
             }
@@ -187,27 +201,78 @@ impl Dispatch {
         }
     }
 
-    fn refuse(&mut self, outbox: &Outbox, subscription: &Subscription, code: &str, why: &str) {
-        let Subscription { stream, group, id, .. } = subscription;
-        outbox.push(frame::refused(self.stamps.next(), stream, group, id.as_ref(), code, why));
-    }
-
-    /// Reads how things are, for a subscription that has begun.
-    fn read(&self, watcher: WatcherId, outbox: Outbox, subscription: Subscription, done: oneshot::Sender<()>) {
-        let (hub, streams, turns) = (self.hub.clone(), Arc::clone(&self.streams), Arc::clone(&self.reads));
-        self.tasks.spawn(async move {
-            let Subscription { stream, group, id, .. } = subscription.clone();
-            let turn = turns.acquire_owned().await;
-            let snapshot = streams.snapshot(stream, group, id).await;
-            drop(turn);
-            match snapshot {
-                Ok(snapshot) => hub.send(Command::Synced(watcher, subscription, snapshot, done)),
-                Err(error) => {
-                    hub.send(Command::Failed(watcher, outbox, subscription, error.to_string()));
+    /// Tells a subscription that begins what it waits for.
+    fn known(&mut self, watcher: WatcherId, subscription: &Subscription, known: &Known) {
+        let Self { rooms, stamps, epoch, .. } = self;
+        let (upto, missed) = match known {
+            Known::Now { snapshot, .. } => (snapshot.upto, &[][..]),
+            Known::Missed { changes, upto } => (*upto, &**changes),
+        };
+        rooms.synced(watcher, subscription, upto, missed, |told: Told<'_>, greeted| {
+            let named = More { subscription: Some(&*subscription.name).filter(|_| greeted), ..More::default() };
+            let whole = if greeted { More { offset: Some(upto), epoch: Some(&*epoch), ..named } } else { named };
+            let stamp = stamps.next();
+            match (told, known) {
+                (Told::Published(published), _) => frame::published(stamp, published, offset_of(published, greeted)),
+                (Told::Missed(change), _) => {
+                    frame::published(stamp, change, More { offset: change.what.offset(), ..named })
                 }
+                (Told::Answer, Known::Now { snapshot, gap }) => {
+                    frame::sync(stamp, subscription, &snapshot.items, *gap && greeted, whole)
+                }
+                (Told::Answer, Known::Missed { .. }) => frame::resumed(stamp, subscription, whole),
             }
         });
     }
+
+    fn refuse(&mut self, outbox: &Outbox, subscription: &Subscription, code: &str, why: &str) {
+        let more = More { subscription: Some(&*subscription.name).filter(|_| outbox.greeted()), ..More::default() };
+        outbox.push(frame::refused(self.stamps.next(), subscription, code, why, more));
+    }
+
+    /// Reads how things are, or what was missed, for a subscription that has begun.
+    fn read(
+        &self,
+        watcher: WatcherId,
+        outbox: Outbox,
+        subscription: Subscription,
+        from: Option<Position>,
+        done: oneshot::Sender<()>,
+    ) {
+        let (hub, streams, turns) = (self.hub.clone(), Arc::clone(&self.streams), Arc::clone(&self.reads));
+        self.tasks.spawn(async move {
+            let turn = turns.acquire_owned().await;
+            let known = what_is_known(&*streams, &subscription, from).await;
+            drop(turn);
+            match known {
+                Ok(known) => hub.send(Command::Known(watcher, subscription, known, done)),
+                Err(error) => hub.send(Command::Failed(watcher, outbox, subscription, error.to_string())),
+            }
+        });
+    }
+}
+
+async fn what_is_known(
+    streams: &dyn Streams,
+    subscription: &Subscription,
+    from: Option<Position>,
+) -> Result<Known, motia_ports::Error> {
+    let Subscription { stream, group, id, .. } = subscription;
+    let gap = from.is_some();
+    if let Some(from) = from {
+        let offset = from.offset;
+        if let Some(changes) = streams.since(stream.clone(), group.clone(), from).await? {
+            let upto = changes.last().and_then(|change| change.what.offset()).unwrap_or(offset);
+            return Ok(Known::Missed { changes, upto });
+        }
+    }
+    let snapshot = streams.snapshot(stream.clone(), group.clone(), id.clone()).await?;
+    Ok(Known::Now { snapshot, gap })
+}
+
+/// What newer clients are told besides, of a change.
+fn offset_of(published: &Published, greeted: bool) -> More<'static> {
+    More { offset: published.what.offset().filter(|_| greeted), ..More::default() }
 }
 
 #[cfg(test)]

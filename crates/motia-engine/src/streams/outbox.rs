@@ -37,6 +37,7 @@ struct Backlog {
     /// Bytes of all that waits.
     waiting: AtomicUsize,
     taken: Notify,
+    greeted: AtomicBool,
 }
 
 impl Outbox {
@@ -50,8 +51,19 @@ impl Outbox {
             overflow: Notify::new(),
             waiting: AtomicUsize::new(0),
             taken: Notify::new(),
+            greeted: AtomicBool::new(false),
         };
         (Self { messages, shared: Arc::new(backlog) }, inbox)
+    }
+
+    /// The watcher said hello: from now on it is spoken to as newer clients are (sdk/protocol/streams.md).
+    pub fn greet(&self) {
+        self.shared.greeted.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did.
+    pub fn greeted(&self) -> bool {
+        self.shared.greeted.load(Ordering::Relaxed)
     }
 
     /// A message for the watcher. One that is too far behind gets no further ones.

@@ -10,11 +10,18 @@ use super::{Outbox, Subscription, WatcherId};
 
 /// What is to be told.
 pub(super) enum Told<'a> {
-    /// How things are.
-    Sync,
+    /// How things are, or that all that was missed has been told.
+    Answer,
+    /// What was missed.
+    Missed(&'a Published),
     /// What has changed, or was sent.
     Published(&'a Published),
 }
+
+/// Makes a message of it; for those who said hello, or for others.
+pub(super) trait Write: FnMut(Told<'_>, bool) -> Bytes {}
+
+impl<F: FnMut(Told<'_>, bool) -> Bytes> Write for F {}
 
 /// A group of a stream.
 type Place = (StreamName, GroupId);
@@ -82,14 +89,15 @@ impl Member {
     }
 
     /// A subscription waits no more. After the last one, what was held goes out.
-    fn end_wait(&mut self, mut write: impl FnMut(Told<'_>) -> Bytes) {
+    fn end_wait(&mut self, mut write: impl Write) {
         self.pending = self.pending.saturating_sub(1);
         if self.pending > 0 {
             return;
         }
+        let greeted = self.outbox.greeted();
         for published in std::mem::take(&mut self.held) {
             if self.wants(&published) {
-                self.outbox.push(write(Told::Published(&published)));
+                self.outbox.push(write(Told::Published(&published), greeted));
             }
         }
     }
@@ -114,38 +122,38 @@ impl Rooms {
         self.places.entry(watcher).or_default().insert(place);
     }
 
-    /// How things are, up to `upto`, for a subscription that waits for it; before it what came meanwhile and is in it, for those who know
-    /// how things were; after it what is not. `write` makes messages: a sync is later than what it holds, and what follows later than it.
+    /// How things are, up to `upto`, for a subscription that waits for it, or what it `missed`; before it what came meanwhile and is in it,
+    /// for those who know how things were; after it what is not. `write` makes messages in this order: each bears a later time.
     pub(super) fn synced(
         &mut self,
         watcher: WatcherId,
         subscription: &Subscription,
         upto: Offset,
-        mut write: impl FnMut(Told<'_>) -> Bytes,
+        missed: &[Published],
+        mut write: impl Write,
     ) {
         let Some(member) = self.member(watcher, subscription) else { return };
         let held = std::mem::take(&mut member.held);
         let is_in = |published: &Published| published.what.offset().is_none_or(|offset| offset <= upto);
         let (before, after) = held.split_at(held.iter().take_while(|published| is_in(published)).count());
         let (told, left): (Vec<_>, Vec<_>) = before.iter().partition(|published| member.wants(published));
+        let greeted = member.outbox.greeted();
         for published in told {
-            member.outbox.push(write(Told::Published(published)));
+            member.outbox.push(write(Told::Published(published), greeted));
         }
         if let Some(interest) = member.interest(subscription.id.as_ref()) {
-            interest.known = Some(upto);
-            member.outbox.answer(write(Told::Sync));
+            interest.known = interest.known.max(Some(upto));
+            for change in missed.iter().filter(|change| subscription.id.is_none() || change.id == subscription.id) {
+                member.outbox.answer(write(Told::Missed(change), greeted));
+            }
+            member.outbox.answer(write(Told::Answer, greeted));
         }
         member.held = left.into_iter().chain(after).cloned().collect();
         member.end_wait(write);
     }
 
     /// It cannot be told how things are for a subscription that waits for it: it ends.
-    pub(super) fn failed(
-        &mut self,
-        watcher: WatcherId,
-        subscription: &Subscription,
-        write: impl FnMut(Told<'_>) -> Bytes,
-    ) {
+    pub(super) fn failed(&mut self, watcher: WatcherId, subscription: &Subscription, write: impl Write) {
         self.leave(watcher, subscription);
         if let Some(member) = self.member(watcher, subscription) {
             member.end_wait(write);
@@ -195,22 +203,22 @@ impl Rooms {
         }
     }
 
-    /// Whether somebody would hear of it.
-    pub(super) fn has(&self, published: &Published) -> bool {
-        self.rooms.contains_key(&(published.stream.clone(), published.group.clone()))
-    }
-
     /// Tells those who watch the group or the item: one message to each watcher, however many subscriptions it has.
-    pub(super) fn publish(&mut self, published: &Published, frame: &Bytes) {
+    pub(super) fn publish(&mut self, published: &Published, mut write: impl Write) {
         let place = (published.stream.clone(), published.group.clone());
         let Some(room) = self.rooms.get_mut(&place) else { return };
+        // All of one kind share one message.
+        let (mut plain, mut newer) = (None, None);
         for member in room.values_mut() {
             if member.pending > 0 {
                 if member.watches(published) {
                     member.held.push(published.clone());
                 }
             } else if member.wants(published) {
-                member.outbox.push(frame.clone());
+                let greeted = member.outbox.greeted();
+                let shared: &mut Option<Bytes> = if greeted { &mut newer } else { &mut plain };
+                let message = shared.get_or_insert_with(|| write(Told::Published(published), greeted));
+                member.outbox.push(message.clone());
             }
         }
     }
@@ -245,9 +253,11 @@ mod tests {
         std::iter::from_fn(|| inbox.try_recv().ok()).map(|message| message.text().clone()).collect()
     }
 
-    fn write(told: Told<'_>) -> Bytes {
+    fn write(told: Told<'_>, greeted: bool) -> Bytes {
+        assert!(!greeted);
         match told {
-            Told::Sync => frame("sync"),
+            Told::Answer => frame("sync"),
+            Told::Missed(missed) => unreachable!("{missed:?}"),
             Told::Published(published) => match published.what.offset() {
                 Some(Offset(offset)) => format!("{offset} held").into(),
                 None => frame("sent, held"),
@@ -266,22 +276,22 @@ mod tests {
         let (group, item) = (subscription("g", None, "a"), subscription("g", Some("1"), "b"));
         for of_one in [&group, &item] {
             rooms.join(one, &to_one, of_one);
-            rooms.synced(one, of_one, Offset(0), write);
+            rooms.synced(one, of_one, Offset(0), &[], write);
         }
         rooms.join(other, &to_other, &item);
-        rooms.synced(other, &item, Offset(0), write);
-        rooms.publish(&change("g", "1", 1), &frame("g1"));
-        rooms.publish(&change("g", "2", 2), &frame("g2"));
-        rooms.publish(&change("h", "1", 3), &frame("h1"));
+        rooms.synced(other, &item, Offset(0), &[], write);
+        rooms.publish(&change("g", "1", 1), |_: Told<'_>, _| frame("g1"));
+        rooms.publish(&change("g", "2", 2), |_: Told<'_>, _| frame("g2"));
+        rooms.publish(&change("h", "1", 3), |_: Told<'_>, _| frame("h1"));
         assert_eq!(heard(&mut one_hears), [frame("sync"), frame("sync"), frame("g1"), frame("g2")]);
         assert_eq!(heard(&mut other_hears), [frame("sync"), frame("g1")], "the item of another group is another item");
         rooms.leave(one, &group);
-        rooms.publish(&change("g", "2", 4), &frame("g2"));
-        rooms.publish(&change("g", "1", 5), &frame("g1"));
+        rooms.publish(&change("g", "2", 4), |_: Told<'_>, _| frame("g2"));
+        rooms.publish(&change("g", "1", 5), |_: Told<'_>, _| frame("g1"));
         assert_eq!(heard(&mut one_hears), [frame("g1")]);
         rooms.gone(one);
         rooms.gone(other);
-        assert!(!rooms.has(&change("g", "1", 6)) && rooms.places.is_empty(), "nothing is left behind");
+        assert!(rooms.rooms.is_empty() && rooms.places.is_empty(), "nothing is left behind");
     }
 
     #[test]
@@ -290,12 +300,12 @@ mod tests {
         let (to, mut hears) = outbox();
         let group = subscription("g", None, "a");
         rooms.join(watcher, &to, &group);
-        rooms.publish(&change("g", "1", 1), &frame("one"));
-        rooms.publish(&change("g", "1", 2), &frame("two"));
-        rooms.publish(&sent("g"), &frame("sent"));
+        rooms.publish(&change("g", "1", 1), |_: Told<'_>, _| frame("one"));
+        rooms.publish(&change("g", "1", 2), |_: Told<'_>, _| frame("two"));
+        rooms.publish(&sent("g"), |_: Told<'_>, _| frame("sent"));
         assert!(heard(&mut hears).is_empty());
-        rooms.synced(watcher, &group, Offset(1), write);
-        rooms.publish(&change("g", "1", 3), &frame("three"));
+        rooms.synced(watcher, &group, Offset(1), &[], write);
+        rooms.publish(&change("g", "1", 3), |_: Told<'_>, _| frame("three"));
         assert_eq!(heard(&mut hears), [frame("sync"), frame("2 held"), frame("sent, held"), frame("three")]);
     }
 
@@ -306,18 +316,18 @@ mod tests {
         let (to, mut hears) = outbox();
         let (group, item) = (subscription("g", None, "a"), subscription("g", Some("1"), "b"));
         rooms.join(watcher, &to, &group);
-        rooms.synced(watcher, &group, Offset(0), write);
+        rooms.synced(watcher, &group, Offset(0), &[], write);
         rooms.join(watcher, &to, &item);
         rooms.join(watcher, &to, &subscription("g", None, "c"));
-        rooms.publish(&change("g", "2", 1), &frame("one"));
-        rooms.publish(&sent("g"), &frame("sent"));
-        rooms.publish(&change("g", "1", 2), &frame("two"));
-        rooms.publish(&change("g", "1", 3), &frame("three"));
-        rooms.synced(watcher, &item, Offset(2), write);
+        rooms.publish(&change("g", "2", 1), |_: Told<'_>, _| frame("one"));
+        rooms.publish(&sent("g"), |_: Told<'_>, _| frame("sent"));
+        rooms.publish(&change("g", "1", 2), |_: Told<'_>, _| frame("two"));
+        rooms.publish(&change("g", "1", 3), |_: Told<'_>, _| frame("three"));
+        rooms.synced(watcher, &item, Offset(2), &[], write);
         let held = [frame("sync"), frame("1 held"), frame("sent, held"), frame("2 held"), frame("sync")];
         assert_eq!(heard(&mut hears), held);
         rooms.leave(watcher, &item);
-        rooms.synced(watcher, &subscription("g", None, "c"), Offset(2), write);
+        rooms.synced(watcher, &subscription("g", None, "c"), Offset(2), &[], write);
         assert_eq!(heard(&mut hears), [frame("sync"), frame("3 held")]);
     }
 
@@ -327,11 +337,11 @@ mod tests {
         let (to, mut hears) = outbox();
         let (group, item) = (subscription("g", None, "a"), subscription("g", Some("1"), "b"));
         rooms.join(watcher, &to, &group);
-        rooms.synced(watcher, &group, Offset(0), write);
+        rooms.synced(watcher, &group, Offset(0), &[], write);
         rooms.join(watcher, &to, &item);
-        rooms.publish(&change("g", "1", 1), &frame("one"));
+        rooms.publish(&change("g", "1", 1), |_: Told<'_>, _| frame("one"));
         rooms.failed(watcher, &item, write);
-        rooms.publish(&change("g", "1", 2), &frame("two"));
+        rooms.publish(&change("g", "1", 2), |_: Told<'_>, _| frame("two"));
         assert_eq!(heard(&mut hears), [frame("sync"), frame("1 held"), frame("two")]);
         rooms.leave(watcher, &group);
         assert!(rooms.rooms.is_empty());

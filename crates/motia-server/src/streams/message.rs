@@ -4,14 +4,19 @@ use std::borrow::Cow;
 
 use motia_core::{GroupId, ItemKey, StreamName};
 use motia_engine::streams::Subscription;
+use motia_ports::streams::{Offset, Position};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Message {
-    /// It wants to watch something.
-    Join(Subscription),
+    /// It is a newer client, and knows more than those of the original.
+    Hello,
+    /// Is anybody there?
+    Ping,
+    /// It wants to watch something, and may know how it was.
+    Join(Subscription, Option<Position>),
     /// It watches something no more.
     Leave(Subscription),
     /// Something that means nothing to us. Newer clients may say it.
@@ -46,6 +51,10 @@ struct About<'a> {
     id: Option<Text<'a>>,
     #[serde(borrow, default)]
     subscription_id: Option<Text<'a>>,
+    #[serde(borrow, default)]
+    epoch: Option<Text<'a>>,
+    #[serde(default)]
+    offset: Option<serde_json::Value>,
 }
 
 /// A text; or a number, which programs without types send where ids are numbers. Anything else is no text at all.
@@ -76,27 +85,46 @@ impl Message {
             Err(_) => return Err(Misunderstood::NotJson),
         };
         let Some(kind) = envelope.kind.and_then(Text::into_text) else { return Ok(Self::Other) };
-        let make = match kind.as_str() {
-            "join" => Self::Join,
-            "leave" => Self::Leave,
-            _ => return Ok(Self::Other),
+        let about = |read: fn(About<'_>) -> Result<Self, &'static str>| {
+            let data = envelope.data.map(|data| serde_json::from_str::<About<'_>>(data.get()));
+            let Some(Ok(about)) = data else {
+                return Err(Misunderstood::Incomplete(format!("'{kind}' must come with data, an object")));
+            };
+            let missing =
+                |member| Misunderstood::Incomplete(format!("'{kind}' must name {member} in its data, as text"));
+            read(about).map_err(missing)
         };
-        subscription(&kind, envelope.data).map(make).map_err(Misunderstood::Incomplete)
+        match kind.as_str() {
+            "hello" => Ok(Self::Hello),
+            "ping" => Ok(Self::Ping),
+            "join" => about(|mut about| {
+                let position = about.position();
+                Ok(Self::Join(about.subscription()?, position))
+            }),
+            "leave" => about(|about| Ok(Self::Leave(about.subscription()?))),
+            _ => Ok(Self::Other),
+        }
     }
 }
 
-fn subscription(kind: &str, data: Option<&RawValue>) -> Result<Subscription, String> {
-    let data = data.map(|data| serde_json::from_str::<About<'_>>(data.get()));
-    let Some(Ok(about)) = data else { return Err(format!("'{kind}' must come with data, an object")) };
-    let missing = |member: &str| format!("'{kind}' must name {member} in its data, as text");
-    let text = |text: Option<Text<'_>>| text.and_then(Text::into_text);
-    Ok(Subscription {
-        stream: StreamName::from(text(about.stream_name).ok_or_else(|| missing("streamName"))?),
-        group: GroupId::from(text(about.group_id).ok_or_else(|| missing("groupId"))?),
-        // As for the original, an empty one is none.
-        id: text(about.id).filter(|id| !id.is_empty()).map(ItemKey::from),
-        name: text(about.subscription_id).unwrap_or_default(),
-    })
+impl About<'_> {
+    /// Or which member is missing.
+    fn subscription(self) -> Result<Subscription, &'static str> {
+        let text = |text: Option<Text<'_>>| text.and_then(Text::into_text);
+        Ok(Subscription {
+            stream: StreamName::from(text(self.stream_name).ok_or("streamName")?),
+            group: GroupId::from(text(self.group_id).ok_or("groupId")?),
+            // As for the original, an empty one is none.
+            id: text(self.id).filter(|id| !id.is_empty()).map(ItemKey::from),
+            name: text(self.subscription_id).unwrap_or_default(),
+        })
+    }
+
+    /// One that cannot be understood is none: the client is told how things are.
+    fn position(&mut self) -> Option<Position> {
+        let epoch = self.epoch.take().and_then(Text::into_text)?;
+        Some(Position { epoch: epoch.into(), offset: Offset(self.offset.take()?.as_u64()?) })
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +136,16 @@ mod tests {
         let join = r#"{"type":"join","data":{"streamName":"order","groupId":"all","id":"o\"1","subscriptionId":"u","more":[1]}}"#;
         let subscription =
             Subscription { stream: "order".into(), group: "all".into(), id: Some("o\"1".into()), name: "u".into() };
-        assert_eq!(Message::parse(join), Ok(Message::Join(subscription)));
+        assert_eq!(Message::parse(join), Ok(Message::Join(subscription.clone(), None)));
+        let resume = join.replace("\"more\":[1]", "\"offset\":7,\"epoch\":\"e\"");
+        let position = Position { epoch: "e".into(), offset: Offset(7) };
+        assert_eq!(Message::parse(&resume), Ok(Message::Join(subscription.clone(), Some(position))));
+        for odd in ["\"offset\":-1,\"epoch\":\"e\"", "\"offset\":{},\"epoch\":[]", "\"offset\":7"] {
+            let odd = join.replace("\"more\":[1]", odd);
+            assert_eq!(Message::parse(&odd), Ok(Message::Join(subscription.clone(), None)));
+        }
+        assert_eq!(Message::parse(r#"{"type":"hello","data":{"protocol":1}}"#), Ok(Message::Hello));
+        assert_eq!(Message::parse(r#"{"type":"ping"}"#), Ok(Message::Ping));
         let leave = r#"{"data":{"streamName":"order","groupId":7,"id":"","subscriptionId":null},"type":"leave"}"#;
         let subscription = Subscription { stream: "order".into(), group: "7".into(), id: None, name: String::new() };
         assert_eq!(Message::parse(leave), Ok(Message::Leave(subscription)));
@@ -116,7 +153,7 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_passed_over() {
-        for text in ["5", "null", "[]", "{}", r#"{"type":"hello"}"#, r#"{"type":{}}"#, r#"{"type":"ping","data":3}"#] {
+        for text in ["5", "null", "[]", "{}", r#"{"type":"later"}"#, r#"{"type":{}}"#, r#"{"type":3,"data":3}"#] {
             assert_eq!(Message::parse(text), Ok(Message::Other), "{text}");
         }
     }

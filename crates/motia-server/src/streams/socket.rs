@@ -6,11 +6,12 @@ use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use motia_engine::Engine;
 use motia_engine::streams::{Denied, Message as ToClient, Outbox, Subscription, Visitor, WatcherId};
+use motia_ports::streams::Position;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -34,11 +35,21 @@ const BEHIND: usize = 8 << 20;
 /// How often a client is asked whether it is there, and how long it may say nothing.
 const PING: Duration = Duration::from_secs(25);
 const SILENCE: Duration = Duration::from_secs(75);
+/// How long a refusal takes.
+const REFUSAL: Duration = Duration::from_millis(50);
+/// The version of what newer clients speak (sdk/protocol/streams.md).
+const PROTOCOL: u32 = 1;
+/// The longest frame with several messages.
+const BATCH: usize = 64 << 10;
 /// How long a client may take to answer a close.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Memory of each connection.
 const READ_BUFFER: usize = 1 << 10;
 const WRITE_BUFFER: usize = 16 << 10;
+
+/// Our own close codes.
+const TOO_SLOW: u16 = 4008;
+const TOO_MANY: u16 = 4029;
 
 type Client = WebSocketStream<TcpStream>;
 
@@ -86,7 +97,7 @@ impl Socket {
             tokio::select! {
                 end = listening => end,
                 end = telling => end,
-                () = behind.overflowed() => End::Close(CloseCode::Policy, "too slow: too much waits to be taken"),
+                () = behind.overflowed() => End::Close(CloseCode::Library(TOO_SLOW), "too slow: too much waits to be taken"),
                 () = shutdown.cancelled() => End::Close(CloseCode::Away, "the server is stopping"),
             }
         };
@@ -128,7 +139,7 @@ impl Session {
                 Err(_) => return End::Close(CloseCode::Policy, "nothing was heard from you, no pong either"),
             };
             if !self.rate.allows(Instant::now()) {
-                return End::Close(CloseCode::Policy, "too many messages");
+                return End::Close(CloseCode::Library(TOO_MANY), "too many messages");
             }
             let text = match heard {
                 Frame::Text(text) => text,
@@ -137,10 +148,20 @@ impl Session {
                 _ => continue,
             };
             let done = match Message::parse(text.as_str()) {
-                Ok(Message::Join(subscription)) => self.join(subscription).await,
+                Ok(Message::Join(subscription, from)) => self.join(subscription, from).await,
                 Ok(Message::Leave(subscription)) => {
                     if self.subscriptions.remove(&subscription) {
                         self.socket.engine.hub().leave(self.watcher, subscription);
+                    }
+                    Ok(())
+                }
+                Ok(Message::Hello) => {
+                    self.greet();
+                    Ok(())
+                }
+                Ok(Message::Ping) => {
+                    if self.outbox.greeted() {
+                        self.outbox.answer(Bytes::from_static(b"{\"type\":\"pong\"}"));
                     }
                     Ok(())
                 }
@@ -157,7 +178,15 @@ impl Session {
         }
     }
 
-    async fn join(&mut self, subscription: Subscription) -> Result<(), End> {
+    /// The client is a newer one, and hears what it may ask for.
+    fn greet(&self) {
+        let epoch = self.socket.engine.hub().epoch().as_str();
+        let hello = serde_json::json!({ "type": "hello", "data": { "protocol": PROTOCOL, "epoch": epoch } });
+        self.outbox.greet();
+        self.outbox.answer(hello.to_string().into());
+    }
+
+    async fn join(&mut self, subscription: Subscription, from: Option<Position>) -> Result<(), End> {
         if self.subscriptions.len() >= SUBSCRIPTIONS && !self.subscriptions.contains(&subscription) {
             let why = format!("one connection can watch {SUBSCRIPTIONS} items and groups at a time");
             self.refuse(subscription, "TOO_MANY_SUBSCRIPTIONS", why).await;
@@ -168,7 +197,8 @@ impl Session {
                 self.subscriptions.insert(subscription.clone());
                 // What a client asks for is read no faster than it takes it.
                 self.outbox.room().await;
-                self.socket.engine.hub().join(self.watcher, &self.outbox, subscription).await;
+                let from = from.filter(|_| self.outbox.greeted());
+                self.socket.engine.hub().join(self.watcher, &self.outbox, subscription, from).await;
                 Ok(())
             }
             Err(denied) => {
@@ -189,6 +219,10 @@ impl Session {
     }
 
     async fn refuse(&self, subscription: Subscription, code: &'static str, why: String) {
+        if !self.outbox.greeted() {
+            // The original took longer, and React clients of it listen for errors only once they have asked.
+            tokio::time::sleep(REFUSAL).await;
+        }
         self.outbox.room().await;
         self.socket.engine.hub().refuse(&self.outbox, subscription, code, why);
     }
@@ -226,12 +260,37 @@ async fn send(
 ) -> Result<(), Error> {
     let mut next = Some(first);
     while let Some(message) = next {
-        let text = Utf8Bytes::try_from(message.text().clone())?;
-        outgoing.feed(Frame::Text(text)).await?;
-        outbox.taken(&message);
         next = inbox.try_recv().ok();
+        let text = match &next {
+            Some(_) if outbox.greeted() => batch(message, &mut next, inbox, outbox),
+            _ => {
+                outbox.taken(&message);
+                message.text().clone()
+            }
+        };
+        outgoing.feed(Frame::Text(Utf8Bytes::try_from(text)?)).await?;
     }
     outgoing.flush().await
+}
+
+/// Several messages that wait, as one.
+fn batch(
+    first: ToClient,
+    next: &mut Option<ToClient>,
+    inbox: &mut mpsc::UnboundedReceiver<ToClient>,
+    outbox: &Outbox,
+) -> Bytes {
+    let mut text = BytesMut::from(&b"["[..]);
+    text.extend_from_slice(first.text());
+    outbox.taken(&first);
+    while let Some(message) = next.take_if(|message| text.len() + message.text().len() < BATCH) {
+        text.extend_from_slice(b",");
+        text.extend_from_slice(message.text());
+        outbox.taken(&message);
+        *next = inbox.try_recv().ok();
+    }
+    text.extend_from_slice(b"]");
+    text.freeze()
 }
 
 fn end_of(error: &Error) -> End {
