@@ -56,7 +56,8 @@ example-deps:
 	then cd examples/$(EXAMPLE) && npm ci --no-audit --no-fund; fi
 
 sdk-deps:
-	@if [ ! -d sdk/node/node_modules ]; then cd sdk/node && npm ci --no-audit --no-fund; fi
+	@for folder in sdk/node tests/streams; \
+	do if [ ! -d $$folder/node_modules ]; then (cd $$folder && npm ci --no-audit --no-fund) || exit 1; fi; done
 
 check-cargo:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs"; exit 1; }

@@ -26,6 +26,7 @@
 //! | `ruby` | Ruby steps |
 //! | `scale` | several workers, a process per call, a debugger |
 //! | `streams` | streams to those who watch |
+//! | `stream_clients` | the clients that the original published, unchanged |
 //! | `tutorials` | the Python of the documentation runs as it is printed |
 
 #![expect(clippy::disallowed_methods, reason = "tests wait by the machine's own clock")]
@@ -52,6 +53,7 @@ mod saving;
 mod scale;
 mod storage;
 mod store;
+mod stream_clients;
 mod streaming;
 mod streams;
 mod support;

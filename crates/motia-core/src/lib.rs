@@ -10,6 +10,7 @@
 //! | [`clock`] | the one seam through which time comes |
 //! | [`record`] | what the runtime reports about itself: spans, operations, log lines |
 //! | [`update`] | changes of a JSON value that are made where it is stored |
+//! | [`query`] | choosing among the items of a stream's group |
 //! | [`raw`] | JSON objects whose members keep their exact text |
 //! | [`fields`] | reading untrusted config objects with messages that name the member |
 
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod fields;
 pub mod ids;
 pub mod project;
+pub mod query;
 pub mod raw;
 pub mod record;
 pub mod step;

@@ -42,12 +42,10 @@ struct Path(Vec<String>);
 
 /// Why nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("state.update: change {number} ({what}): {problem}")]
+#[error("{}{problem}", .change.as_ref().map(|(number, what)| format!("change {number} ({what}): ")).unwrap_or_default())]
 pub struct UpdateError {
-    /// Which change, from 1.
-    number: usize,
-    /// Its type and path, as far as they were understood.
-    what: String,
+    /// Which change, from 1, with its type and path, as far as they were understood; none if it is all of them together.
+    change: Option<(usize, String)>,
     problem: String,
 }
 
@@ -100,6 +98,13 @@ impl From<WrittenPath> for Path {
     }
 }
 
+impl UpdateError {
+    /// What would be stored is not what may be stored there.
+    pub fn of_result(problem: impl Into<String>) -> Self {
+        Self { change: None, problem: problem.into() }
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() { f.write_str("the whole value") } else { write!(f, "'{}'", self.0.join(".")) }
@@ -109,7 +114,8 @@ impl fmt::Display for Path {
 impl Change {
     /// Reads a list of changes.
     pub fn parse_all(json: &[u8]) -> Result<Vec<Self>, UpdateError> {
-        let error = |number, problem: String| UpdateError { number, what: "as it was passed".into(), problem };
+        let error =
+            |number, problem: String| UpdateError { change: Some((number, "as it was passed".into())), problem };
         let written: Vec<&RawValue> = serde_json::from_slice(json).map_err(|_| {
             error(1, "update takes a list of changes, such as [{ type: 'increment', path: 'count', by: 1 }]".into())
         })?;
@@ -127,8 +133,7 @@ impl Change {
                 |_| error(at + 1, "its path should be a text such as 'a.b', or a list of names and places".into());
             let (what, path) = (written.r#type.clone(), path.map_err(bad_path)?.map(Path::from).unwrap_or_default());
             let refused = |problem: &str| UpdateError {
-                number: at + 1,
-                what: format!("{what} of {path}"),
+                change: Some((at + 1, format!("{what} of {path}"))),
                 problem: problem.to_owned(),
             };
             if path.0.len() > DEPTH {
@@ -167,8 +172,7 @@ pub fn apply(value: Option<&[u8]>, changes: &[Change]) -> Result<Option<String>,
     };
     for (at, change) in changes.iter().enumerate() {
         let changed = change_at(current.as_deref(), &change.path.0, &change.action).map_err(|problem| UpdateError {
-            number: at + 1,
-            what: format!("{} of {}", change.action.name(), change.path),
+            change: Some((at + 1, format!("{} of {}", change.action.name(), change.path))),
             problem,
         })?;
         current = changed.map(Cow::Owned);
@@ -392,53 +396,53 @@ mod tests {
             (
                 Some(r#"{"c":"x"}"#),
                 r#"[{"type":"set","path":"d","value":1},{"type":"increment","path":"c"}]"#,
-                "state.update: change 2 (increment of 'c'): there is the string \"x\", not a number",
+                "change 2 (increment of 'c'): there is the string \"x\", not a number",
             ),
             (
                 Some(r#"{"c":5}"#),
                 r#"[{"type":"set","path":"c.d","value":1}]"#,
-                "state.update: change 1 (set of 'c.d'): there is the number 5 on the way, which has no 'd'",
+                "change 1 (set of 'c.d'): there is the number 5 on the way, which has no 'd'",
             ),
             (
                 Some("[1]"),
                 r#"[{"type":"set","path":"5","value":1}]"#,
-                "state.update: change 1 (set of '5'): the list has 1 items, so there is no place 5",
+                "change 1 (set of '5'): the list has 1 items, so there is no place 5",
             ),
             (
                 Some("[1]"),
                 r#"[{"type":"set","path":"x","value":1}]"#,
-                "state.update: change 1 (set of 'x'): there is a list on the way, which has no 'x'",
+                "change 1 (set of 'x'): there is a list on the way, which has no 'x'",
             ),
             (
                 Some("5"),
                 r#"[{"type":"append","value":1}]"#,
-                "state.update: change 1 (append of the whole value): there is the number 5, not a list",
+                "change 1 (append of the whole value): there is the number 5, not a list",
             ),
             (
                 Some("5"),
                 r#"[{"type":"merge","value":{}}]"#,
-                "state.update: change 1 (merge of the whole value): there is the number 5, not an object",
+                "change 1 (merge of the whole value): there is the number 5, not an object",
             ),
             (
                 None,
                 r#"[{"type":"merge","path":"a","value":1}]"#,
-                "state.update: change 1 (merge of 'a'): its value should be an object, but is the number 1",
+                "change 1 (merge of 'a'): its value should be an object, but is the number 1",
             ),
-            (None, r#"[{"type":"set","path":"a"}]"#, "state.update: change 1 (set of 'a'): needs a 'value'"),
+            (None, r#"[{"type":"set","path":"a"}]"#, "change 1 (set of 'a'): needs a 'value'"),
             (
                 None,
                 r#"[{"type":"double"}]"#,
-                "state.update: change 1 (double of the whole value): its type should be 'set', 'merge', 'increment', 'decrement', 'append' or 'remove'",
+                "change 1 (double of the whole value): its type should be 'set', 'merge', 'increment', 'decrement', 'append' or 'remove'",
             ),
             (
                 None,
                 r#"[{"type":"set","value":1,"key":2}]"#,
-                "state.update: change 1 (as it was passed): unknown field `key`, expected one of `type`, `path`, `value`, `by`",
+                "change 1 (as it was passed): unknown field `key`, expected one of `type`, `path`, `value`, `by`",
             ),
             (
                 None,
                 r#"{"count":1}"#,
-                "state.update: change 1 (as it was passed): update takes a list of changes, such as [{ type: 'increment', path: 'count', by: 1 }]",
+                "change 1 (as it was passed): update takes a list of changes, such as [{ type: 'increment', path: 'count', by: 1 }]",
             ),
         ] {
             assert_eq!(update(value, changes), Err(problem.to_owned()), "{changes}");

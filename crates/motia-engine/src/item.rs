@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use motia_core::raw::RawObject;
 use motia_core::stream::created_at;
+use motia_core::update::{self, Change, UpdateError};
 use motia_core::{ItemKey, Timestamp};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -23,6 +24,17 @@ pub fn stored(data: &[u8], id: &ItemKey, now: Timestamp) -> Result<(Bytes, Times
         members.set("_createdAt", raw(&created.as_millis()));
     }
     Ok((members.to_text().into(), created))
+}
+
+/// What changes make of an item, which may not be there. None if nothing is left of it.
+pub fn revised(
+    there: Option<&[u8]>,
+    changes: &[Change],
+    id: &ItemKey,
+    now: Timestamp,
+) -> Result<Option<(Bytes, Timestamp)>, UpdateError> {
+    let Some(revised) = update::apply(there, changes)? else { return Ok(None) };
+    stored(revised.as_bytes(), id, now).map(Some).map_err(|error| UpdateError::of_result(error.to_string()))
 }
 
 fn raw(value: &(impl serde::Serialize + ?Sized)) -> Box<RawValue> {
@@ -51,6 +63,25 @@ mod tests {
         let item = r#"{"a":1,"id":"m1","_createdAt":3,"__motia":{"type":"state-stream"}}"#;
         let (again, created) = stored(item.as_bytes(), &"m1".into(), Timestamp(9)).expect("an object");
         assert_eq!((&*again, created), (&br#"{"a":1,"id":"m1","_createdAt":3}"#[..], Timestamp(3)));
+    }
+
+    #[test]
+    fn changes_are_made_to_the_item_that_is_there_or_to_nothing() {
+        let revise = |there: Option<&str>, changes: &str| {
+            let changes = Change::parse_all(changes.as_bytes()).expect("changes");
+            revised(there.map(str::as_bytes), &changes, &"m1".into(), Timestamp(5))
+                .map(|revised| revised.map(|(item, _)| String::from_utf8(item.to_vec()).expect("text")))
+                .map_err(|error| error.to_string())
+        };
+        let count = r#"[{"type":"increment","path":"n"}]"#;
+        assert_eq!(revise(None, count), Ok(Some(r#"{"n":1,"id":"m1","_createdAt":5}"#.into())));
+        let there = r#"{"n":1,"id":"m1","_createdAt":3}"#;
+        assert_eq!(revise(Some(there), count), Ok(Some(r#"{"n":2,"id":"m1","_createdAt":3}"#.into())));
+        let rename = r#"[{"type":"set","path":"id","value":"m2"}]"#;
+        assert_eq!(revise(Some(there), rename), Ok(Some(there.into())), "an item keeps its id");
+        assert_eq!(revise(Some(there), r#"[{"type":"remove"}]"#), Ok(None));
+        let text = r#"[{"type":"set","value":"text"}]"#;
+        assert_eq!(revise(Some(there), text), Err("a stream item must be an object".into()));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
 use motia_core::ids::Runtime;
+use motia_core::query::Query;
 use motia_core::record::{Level, LogLine, Operation as Recorded, OperationRecord, Record, SpanId};
 use motia_core::step::{QueueKind, Trigger};
 use motia_core::trace::TraceParent;
@@ -171,12 +172,12 @@ impl EngineHost {
             StateOperation::Update(group, key) => {
                 let changes = match Change::parse_all(&body) {
                     Ok(changes) => changes,
-                    Err(error) => return ready(Err(not_updated(&error))),
+                    Err(error) => return ready(Err(not_updated("state.update", &error))),
                 };
                 let record = recorded("update", &group, Some(&key));
                 let update = move |backends: &Backends| backends.state.update(group, key, changes);
                 let updated = self.write(asker, record, update, |updated| updated);
-                async move { updated.await?.map(or_null).map_err(|error| not_updated(&error)) }.boxed()
+                async move { updated.await?.map(or_null).map_err(|error| not_updated("state.update", &error)) }.boxed()
             }
             StateOperation::Delete(group, key) => {
                 let record = recorded("delete", &group, Some(&key));
@@ -228,6 +229,35 @@ impl EngineHost {
                         message: format!("streams.{stream}.set: {error}"),
                     })),
                 }
+            }
+            StreamOperation::Update(group, id) => {
+                let name = format!("streams.{stream}.update");
+                let changes = match Change::parse_all(body) {
+                    Ok(changes) => changes,
+                    Err(error) => return ready(Err(not_updated(&name, &error))),
+                };
+                let record = recorded("update", &group, Some(&id));
+                let (key, now, address) = (id.clone(), self.telemetry.clock().now(), address(group, id));
+                let revise = Arc::new(move |there: Option<&[u8]>| item::revised(there, &changes, &key, now));
+                let update = move |backends: &Backends| backends.streams.update(address, revise);
+                let updated = self.write(asker, record, update, |updated| updated);
+                async move { updated.await?.map(or_null).map_err(|error| not_updated(&name, &error)) }.boxed()
+            }
+            StreamOperation::Query(group) => {
+                let query = match Query::parse(body) {
+                    Ok(query) => query,
+                    Err(error) => {
+                        let message = format!("streams.{stream}.query: {error}");
+                        return ready(Err(OperationError { code: "bad-query", message }));
+                    }
+                };
+                let record = recorded("query", &group, None);
+                let read = move |backends: &Backends, after| backends.streams.group(after, stream, group);
+                self.read(asker, record, read, move |items| list(query.choose(items)))
+            }
+            StreamOperation::Clear(group) => {
+                let record = recorded("clear", &group, None);
+                self.write(asker, record, move |backends| backends.streams.clear(stream, group), |count| json(&count))
             }
             StreamOperation::Delete(group, id) => {
                 let record = recorded("delete", &group, Some(&id));
@@ -336,8 +366,8 @@ fn entry(entry: Option<Entry>) -> Bytes {
     text.into()
 }
 
-fn not_updated(error: &UpdateError) -> OperationError {
-    OperationError { code: "bad-update", message: error.to_string() }
+fn not_updated(operation: &str, error: &UpdateError) -> OperationError {
+    OperationError { code: "bad-update", message: format!("{operation}: {error}") }
 }
 
 fn ready(answer: Result<Bytes, OperationError>) -> Answer {
@@ -361,7 +391,7 @@ fn or_null(value: Option<Bytes>) -> Bytes {
     value.unwrap_or_else(|| Bytes::from_static(b"null"))
 }
 
-fn list(values: Vec<Bytes>) -> Bytes {
+pub(crate) fn list(values: Vec<Bytes>) -> Bytes {
     let mut json = Vec::with_capacity(values.iter().map(|value| value.len() + 1).sum::<usize>() + 2);
     json.push(b'[');
     for (n, value) in values.iter().enumerate() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use motia_core::update::UpdateError;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 
 use crate::{Mark, Pending, Write};
@@ -102,6 +103,10 @@ pub struct Snapshot {
     pub items: Vec<Bytes>,
 }
 
+/// What an update makes of an item: the new one with its `created` time, or none if it goes. It has no effect of its own, and may be asked
+/// again where somebody else was quicker.
+pub type Revise = Arc<dyn Fn(Option<&[u8]>) -> Result<Option<(Bytes, Timestamp)>, UpdateError> + Send + Sync>;
+
 /// Told of everything that is published. Must be quick: writes wait for it.
 pub type Observer = Arc<dyn Fn(Published) + Send + Sync>;
 
@@ -113,17 +118,24 @@ pub type Observer = Arc<dyn Fn(Published) + Send + Sync>;
 /// 4. Every `set`, and every `delete` of an item that is there, is a change with an [`Offset`].
 /// 5. Observers are told of each change once, after its commit and before it is answered, those of a group in the order of their offsets; of a
 ///    `send` after the changes that were asked for before it.
-/// 6. `since` answers with all changes of a group after a position, in order, or with `None` where not all of them are kept, or where
+/// 6. `update` is one step: two at a time never lose one of them. What it does is a change like those of `set` and `delete`.
+/// 7. `since` answers with all changes of a group after a position, in order, or with `None` where not all of them are kept, or where
 ///    something that was heard of up to there has been taken back.
 pub trait Streams: Send + Sync + 'static {
     /// The item, if there.
     fn get(&self, after: Mark, address: ItemAddress) -> Pending<Option<Bytes>>;
     /// Stores the item. `created` is its `_createdAt`.
     fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change>;
+    /// Makes another item of the one that is there; answers with what is there then. One that cannot be made is no failure of the backend.
+    fn update(&self, address: ItemAddress, revise: Revise) -> Write<Result<Option<Bytes>, UpdateError>>;
     /// Removes the item and returns it.
     fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>>;
     /// All items of a group.
     fn group(&self, after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>>;
+    /// Removes all items of a group, each as `delete` does; answers with how many.
+    fn clear(&self, stream: StreamName, group: GroupId) -> Write<usize>;
+    /// Items of all groups, in the order of `created`, at most so many; with `id` those that have it.
+    fn all(&self, stream: StreamName, id: Option<ItemKey>, most: usize) -> Pending<Vec<Bytes>>;
     /// Tells whoever watches the group, or the item. Nothing is kept.
     fn send(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>, message: Bytes) -> Write<()>;
     /// A group, or with `id` one item of it, with the offset that it belongs to.

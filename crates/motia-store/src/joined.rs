@@ -91,3 +91,25 @@ pub(crate) fn items(connection: &Connection, stream: &StreamName, group: &GroupI
         .query_map((stream.as_str(), from, to), |row| Ok((row.get(0)?, text(row, 1)?)))?
         .collect()
 }
+
+/// The ids of the items that may be of a group.
+pub(crate) fn item_ids(connection: &Connection, stream: &StreamName, group: &GroupId) -> Result<Vec<ItemKey>> {
+    let (from, to) = range(group);
+    connection
+        .prepare_cached(
+            "SELECT substr(joined, length(?2) + 1) FROM joined_items WHERE stream = ?1 AND joined >= ?2 AND joined < ?3 ORDER BY created, rowid",
+        )?
+        .query_map((stream.as_str(), from, to), |row| Ok(row.get::<_, String>(0)?.into()))?
+        .collect()
+}
+
+/// The items of a stream, with their creation times; with `id` those that may have it.
+pub(crate) fn all_items(connection: &Connection, stream: &StreamName, id: Option<&str>) -> Result<Vec<(i64, Bytes)>> {
+    connection
+        .prepare_cached(
+            "SELECT created, item FROM joined_items WHERE stream = ?1 AND (?2 IS NULL OR substr(joined, -length(?2) - 1) = ':' || ?2)
+             ORDER BY created, rowid",
+        )?
+        .query_map((stream.as_str(), id), |row| Ok((row.get(0)?, text(row, 1)?)))?
+        .collect()
+}

@@ -9,8 +9,9 @@ pub(crate) mod changes;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use motia_core::update::UpdateError;
 use motia_core::{Clock, GroupId, ItemKey, StreamName, Timestamp};
-use motia_ports::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Snapshot, What};
+use motia_ports::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, What};
 use motia_ports::{Mark, Pending, Streams, Write};
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
@@ -45,15 +46,71 @@ fn key(address: &ItemAddress) -> (&str, &str, &str) {
     (address.stream.as_str(), address.group.as_str(), address.id.as_str())
 }
 
-fn published(address: ItemAddress, what: What) -> Published {
-    Published { stream: address.stream, group: address.group, id: Some(address.id), what }
+impl SqliteStreams {
+    /// Changes items in one transaction; observers are told of it once it is committed.
+    fn change<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Writing<'_>, &mut Vec<Published>) -> Result<T> + Send + 'static,
+    ) -> Write<T> {
+        let (special, offsets, observers) =
+            (Arc::clone(&self.special), self.offsets.clone(), Arc::clone(&self.observers));
+        let now = self.clock.now();
+        let Write { mark, done } = self.writer.submit_atomic(
+            move |connection| {
+                let mut published = Vec::new();
+                let writing = Writing { connection, special: &special, offsets: &offsets, now };
+                Ok((act(&writing, &mut published)?, published))
+            },
+            move |_, (_, published)| published.iter().for_each(|published| tell(&observers, published)),
+        );
+        Write { mark, done: Box::pin(async move { done.await.map(|(outcome, _)| outcome) }) }
+    }
 }
 
-impl SqliteStreams {
-    fn tell(observers: &Observers, what: &Published) {
-        for observer in &*observers.read() {
-            observer(what.clone());
-        }
+fn tell(observers: &Observers, what: &Published) {
+    for observer in &*observers.read() {
+        observer(what.clone());
+    }
+}
+
+/// A transaction that changes items.
+struct Writing<'a> {
+    connection: &'a Connection,
+    special: &'a Special,
+    offsets: &'a Sequence,
+    now: Timestamp,
+}
+
+impl Writing<'_> {
+    fn set(
+        &self,
+        address: ItemAddress,
+        item: Bytes,
+        created: Timestamp,
+        published: &mut Vec<Published>,
+    ) -> Result<Change> {
+        let change = store(self.connection, self.special, &address, &item, created)?;
+        let offset = Offset(self.offsets.next());
+        let what = match change {
+            Change::Created => What::Created(offset, item),
+            Change::Updated => What::Updated(offset, item),
+        };
+        self.record(address, what, published)?;
+        Ok(change)
+    }
+
+    fn delete(&self, address: ItemAddress, published: &mut Vec<Published>) -> Result<Option<Bytes>> {
+        let Some(removed) = remove(self.connection, self.special, &address)? else { return Ok(None) };
+        let what = What::Deleted(Offset(self.offsets.next()), removed.clone());
+        self.record(address, what, published)?;
+        Ok(Some(removed))
+    }
+
+    fn record(&self, address: ItemAddress, what: What, published: &mut Vec<Published>) -> Result<()> {
+        changes::record(self.connection, &address, &what, self.now)?;
+        let ItemAddress { stream, group, id } = address;
+        published.push(Published { stream, group, id: Some(id), what });
+        Ok(())
     }
 }
 
@@ -64,43 +121,57 @@ impl Streams for SqliteStreams {
     }
 
     fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change> {
-        let (special, offsets, observers) =
-            (Arc::clone(&self.special), self.offsets.clone(), Arc::clone(&self.observers));
-        let now = self.clock.now();
-        let Write { mark, done } = self.writer.submit_atomic(
-            move |connection| {
-                let change = store(connection, &special, &address, &item, created)?;
-                let offset = Offset(offsets.next());
-                let what = match change {
-                    Change::Created => What::Created(offset, item),
-                    Change::Updated => What::Updated(offset, item),
-                };
-                changes::record(connection, &address, &what, now)?;
-                Ok((change, published(address, what)))
-            },
-            move |_, (_, published)| Self::tell(&observers, published),
-        );
-        Write { mark, done: Box::pin(async move { done.await.map(|(change, _)| change) }) }
+        self.change(move |writing, published| writing.set(address, item, created, published))
+    }
+
+    fn update(&self, address: ItemAddress, revise: Revise) -> Write<std::result::Result<Option<Bytes>, UpdateError>> {
+        self.change(move |writing, published| {
+            let there = item(writing.connection, writing.special, &address)?;
+            match revise(there.as_deref()) {
+                Err(error) => Ok(Err(error)),
+                Ok(None) => writing.delete(address, published).map(|_| Ok(None)),
+                Ok(Some((item, created))) => {
+                    writing.set(address, item.clone(), created, published)?;
+                    Ok(Ok(Some(item)))
+                }
+            }
+        })
     }
 
     fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>> {
-        let (special, offsets, observers) =
-            (Arc::clone(&self.special), self.offsets.clone(), Arc::clone(&self.observers));
-        let now = self.clock.now();
-        let Write { mark, done } = self.writer.submit_atomic(
-            move |connection| {
-                let Some(removed) = remove(connection, &special, &address)? else { return Ok(None) };
-                let what = What::Deleted(Offset(offsets.next()), removed.clone());
-                changes::record(connection, &address, &what, now)?;
-                Ok(Some((removed, published(address, what))))
-            },
-            move |_, removed| {
-                if let Some((_, published)) = removed {
-                    Self::tell(&observers, published);
-                }
-            },
-        );
-        Write { mark, done: Box::pin(async move { done.await.map(|removed| removed.map(|(item, _)| item)) }) }
+        self.change(move |writing, published| writing.delete(address, published))
+    }
+
+    fn clear(&self, stream: StreamName, group: GroupId) -> Write<usize> {
+        self.change(move |writing, published| {
+            let ids = ids(writing.connection, writing.special, &stream, &group)?;
+            let mut count = 0;
+            for id in ids {
+                let address = ItemAddress { stream: stream.clone(), group: group.clone(), id };
+                count += usize::from(writing.delete(address, published)?.is_some());
+            }
+            Ok(count)
+        })
+    }
+
+    fn all(&self, stream: StreamName, id: Option<ItemKey>, most: usize) -> Pending<Vec<Bytes>> {
+        let special = Arc::clone(&self.special);
+        self.reader.read(Mark::NONE, move |connection| {
+            let (id, limit) = (id.as_ref().map(ItemKey::as_str), i64::try_from(most).unwrap_or(i64::MAX));
+            let mut items: Vec<(i64, Bytes)> = connection
+                .prepare_cached(
+                    "SELECT created, item FROM stream_items WHERE stream = ?1 AND (?2 IS NULL OR id = ?2)
+                     ORDER BY created, rowid LIMIT ?3",
+                )?
+                .query_map((stream.as_str(), id, limit), |row| Ok((row.get(0)?, text(row, 1)?)))?
+                .collect::<Result<_>>()?;
+            if special.joined() {
+                items.extend(joined::all_items(connection, &stream, id)?);
+                items.sort_by_key(|(created, _)| *created);
+                items.truncate(most);
+            }
+            Ok(items.into_iter().map(|(_, item)| item).collect())
+        })
     }
 
     fn group(&self, after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>> {
@@ -112,7 +183,7 @@ impl Streams for SqliteStreams {
         let observers = Arc::clone(&self.observers);
         let published = Published { stream, group, id, what: What::Sent(message) };
         // Behind what was asked for before, on the thread that tells of it.
-        self.writer.submit_then(|_| Ok(()), move |_, ()| Self::tell(&observers, &published))
+        self.writer.submit_then(|_| Ok(()), move |_, ()| tell(&observers, &published))
     }
 
     fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot> {
@@ -181,6 +252,18 @@ fn items(connection: &Connection, special: &Special, stream: &StreamName, group:
         items.sort_by_key(|(created, _)| *created);
     }
     Ok(items.into_iter().map(|(_, item)| item).collect())
+}
+
+/// The ids of a group's items; of rows whose names may be of several, those that this group makes of them.
+fn ids(connection: &Connection, special: &Special, stream: &StreamName, group: &GroupId) -> Result<Vec<ItemKey>> {
+    let mut ids: Vec<ItemKey> = connection
+        .prepare_cached("SELECT id FROM stream_items WHERE stream = ?1 AND grp = ?2 ORDER BY created, rowid")?
+        .query_map((stream.as_str(), group.as_str()), |row| Ok(row.get::<_, String>(0)?.into()))?
+        .collect::<Result<_>>()?;
+    if special.joined() {
+        ids.extend(joined::item_ids(connection, stream, group)?);
+    }
+    Ok(ids)
 }
 
 fn store(

@@ -89,8 +89,14 @@ pub enum StreamOperation {
     Set(GroupId, ItemKey),
     /// Remove an item.
     Delete(GroupId, ItemKey),
+    /// Make the changes of the body to an item.
+    Update(GroupId, ItemKey),
     /// Read a group of items.
     Group(GroupId),
+    /// Read those items of a group that the body asks for.
+    Query(GroupId),
+    /// Remove all items of a group.
+    Clear(GroupId),
     /// Send the body to whoever watches.
     Send(GroupId, Option<ItemKey>),
 }
@@ -159,6 +165,9 @@ impl OperationMeta {
             "stream.get" => in_stream(StreamOperation::Get(self.group()?, self.id()?))?,
             "stream.set" => in_stream(StreamOperation::Set(self.group()?, self.id()?))?,
             "stream.delete" => in_stream(StreamOperation::Delete(self.group()?, self.id()?))?,
+            "stream.update" => in_stream(StreamOperation::Update(self.group()?, self.id()?))?,
+            "stream.query" => in_stream(StreamOperation::Query(self.group()?))?,
+            "stream.clear" => in_stream(StreamOperation::Clear(self.group()?))?,
             "stream.getGroup" => in_stream(StreamOperation::Group(self.group()?))?,
             "stream.send" => in_stream(StreamOperation::Send(self.group()?, self.id.clone()))?,
             op => {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use motia_core::update::UpdateError;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
@@ -38,6 +39,63 @@ pub async fn streams(streams: &dyn Streams) {
         assert_eq!(item, Some(json(&n.to_string())), "rule 1: {odd:?} is a place of its own");
     }
     changes(streams).await;
+    updates(streams).await;
+}
+
+/// Changes that are made where the item is, and of many items.
+async fn updates(streams: &dyn Streams) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    streams.observe(Arc::new(move |published: Published| heard.lock().push(published)));
+    let (stream, group) = (StreamName::from("updated"), GroupId::from("g"));
+    let at = |id: &str| ItemAddress { stream: stream.clone(), group: group.clone(), id: id.into() };
+    let count = |address| {
+        streams.update(
+            address,
+            Arc::new(|there: Option<&[u8]>| {
+                let number =
+                    there.map_or(0, |text| std::str::from_utf8(text).expect("text").parse().expect("a number"));
+                Ok(Some((json(&(number + 1).to_string()), Timestamp(number))))
+            }),
+        )
+    };
+    let all: Vec<_> = (0..20).map(|_| count(at("a")).done).collect();
+    for one in all {
+        one.await.expect("update").expect("revised");
+    }
+    assert_eq!(streams.get(Mark::NONE, at("a")).await.expect("get"), Some(json("20")), "rule 6: none is lost");
+    let refused = streams.update(at("a"), Arc::new(|_| Err(UpdateError::of_result("no"))));
+    refused.done.await.expect("update").expect_err("refused");
+    let gone = streams.update(at("a"), Arc::new(|_| Ok(None))).done.await.expect("update").expect("revised");
+    assert_eq!((gone, streams.get(Mark::NONE, at("a")).await.expect("get")), (None, None));
+    let kinds = |told: &[Published]| -> Vec<&str> {
+        let kind = |what: &What| match what {
+            What::Created(..) => "created",
+            What::Updated(..) => "updated",
+            What::Deleted(..) => "deleted",
+            What::Sent(_) => "sent",
+        };
+        told.iter().map(|published| kind(&published.what)).collect()
+    };
+    let mut expected = vec!["updated"; 21];
+    (expected[0], expected[20]) = ("created", "deleted");
+    assert_eq!(kinds(&std::mem::take(&mut *told.lock())), expected, "rule 6: changes like others");
+
+    for (id, created) in [("b", 2), ("a", 1)] {
+        streams.set(at(id), json(&format!("\"{id}\"")), Timestamp(created)).done.await.expect("set");
+    }
+    let elsewhere = ItemAddress { group: "other".into(), ..at("a") };
+    streams.set(elsewhere, json("3"), Timestamp(3)).done.await.expect("set");
+    let all = async |id: Option<&str>, most| {
+        texts(streams.all(stream.clone(), id.map(ItemKey::from), most).await.expect("all"))
+    };
+    assert_eq!(all(None, 10).await, ["\"a\"", "\"b\"", "3"]);
+    assert_eq!(all(Some("a"), 10).await, ["\"a\"", "3"]);
+    assert_eq!(all(None, 2).await, ["\"a\"", "\"b\""]);
+    told.lock().clear();
+    assert_eq!(streams.clear(stream.clone(), group.clone()).done.await.expect("clear"), 2);
+    assert_eq!(streams.clear(stream.clone(), group.clone()).done.await.expect("clear"), 0);
+    assert_eq!((kinds(&told.lock()), all(None, 10).await), (vec!["deleted"; 2], vec!["3".to_owned()]));
 }
 
 /// What is told of changes, and what is kept of them.
@@ -86,14 +144,14 @@ async fn changes(streams: &dyn Streams) {
     assert!(snapshot(Some("b")).await.expect("snapshot").items.is_empty());
     let missed = since(first.upto).await.expect("since").expect("all of it is kept");
     let changes: Vec<_> = told.into_iter().filter(|published| published.what.offset().is_some()).collect();
-    assert_eq!(missed, changes[1..], "rule 6");
+    assert_eq!(missed, changes[1..], "rule 7");
     assert_eq!(since(now.upto).await.expect("since"), Some(Vec::new()));
-    assert_eq!(since(Offset(now.upto.0 + 1000)).await.expect("since"), None, "rule 6: beyond the last change");
+    assert_eq!(since(Offset(now.upto.0 + 1000)).await.expect("since"), None, "rule 7: beyond the last change");
     assert_eq!(since(before.upto).await.expect("since"), Some(changes), "from before the first one");
     let quiet = streams.snapshot(stream.clone(), "quiet".into(), None).await.expect("snapshot").upto;
     let quiet = streams.since(stream.clone(), "quiet".into(), position(quiet)).await.expect("since");
     assert_eq!(quiet, Some(Vec::new()), "nothing has happened there");
     let other = Position { epoch: "of another store".into(), offset: now.upto };
     let other = streams.since(stream.clone(), group.clone(), other).await.expect("since");
-    assert_eq!(other, None, "rule 6: nothing is known of that epoch");
+    assert_eq!(other, None, "rule 7: nothing is known of that epoch");
 }

@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use motia_core::update::UpdateError;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Writes, ready};
-use crate::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Snapshot, What};
+use crate::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, What};
 use crate::{Mark, Pending, Streams, Write};
 
 pub(super) struct MemoryStreams {
@@ -67,6 +68,32 @@ impl Kept {
     }
 }
 
+impl Kept {
+    fn set(&mut self, address: ItemAddress, item: Bytes, created: Timestamp) -> Change {
+        let offset = self.next();
+        let (change, what) = match self.items.iter_mut().find(|(at, ..)| *at == address) {
+            Some(known) => {
+                (known.1, known.2) = (item.clone(), created);
+                (Change::Updated, What::Updated(offset, item))
+            }
+            None => {
+                self.items.push((address.clone(), item.clone(), created));
+                (Change::Created, What::Created(offset, item))
+            }
+        };
+        self.changed(address, what);
+        change
+    }
+
+    fn delete(&mut self, address: ItemAddress) -> Option<Bytes> {
+        let at = self.items.iter().position(|(at, ..)| *at == address)?;
+        let removed = self.items.remove(at).1;
+        let what = What::Deleted(self.next(), removed.clone());
+        self.changed(address, what);
+        Some(removed)
+    }
+}
+
 impl Streams for MemoryStreams {
     fn get(&self, _after: Mark, address: ItemAddress) -> Pending<Option<Bytes>> {
         let kept = self.kept.lock();
@@ -74,31 +101,45 @@ impl Streams for MemoryStreams {
     }
 
     fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change> {
+        self.writes.made(self.kept.lock().set(address, item, created))
+    }
+
+    fn update(&self, address: ItemAddress, revise: Revise) -> Write<Result<Option<Bytes>, UpdateError>> {
         let mut kept = self.kept.lock();
-        let offset = kept.next();
-        let (change, what) = match kept.items.iter_mut().find(|(at, ..)| *at == address) {
-            Some(known) => {
-                (known.1, known.2) = (item.clone(), created);
-                (Change::Updated, What::Updated(offset, item))
+        let there = kept.items.iter().find(|(at, ..)| *at == address).map(|(_, item, _)| item.clone());
+        let revised = revise(there.as_deref()).map(|revised| match revised {
+            Some((item, created)) => {
+                kept.set(address, item.clone(), created);
+                Some(item)
             }
             None => {
-                kept.items.push((address.clone(), item.clone(), created));
-                (Change::Created, What::Created(offset, item))
+                kept.delete(address);
+                None
             }
-        };
-        kept.changed(address, what);
-        self.writes.made(change)
+        });
+        self.writes.made(revised)
     }
 
     fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>> {
+        self.writes.made(self.kept.lock().delete(address))
+    }
+
+    fn clear(&self, stream: StreamName, group: GroupId) -> Write<usize> {
         let mut kept = self.kept.lock();
-        let at = kept.items.iter().position(|(at, ..)| *at == address);
-        let removed = at.map(|at| kept.items.remove(at).1);
-        if let Some(removed) = &removed {
-            let what = What::Deleted(kept.next(), removed.clone());
-            kept.changed(address, what);
+        let all: Vec<_> = kept.of_group(&stream, &group).into_iter().map(|(at, _)| at).collect();
+        let count = all.len();
+        for address in all {
+            kept.delete(address);
         }
-        self.writes.made(removed)
+        self.writes.made(count)
+    }
+
+    fn all(&self, stream: StreamName, id: Option<ItemKey>, most: usize) -> Pending<Vec<Bytes>> {
+        let kept = self.kept.lock();
+        let wanted = |at: &ItemAddress| at.stream == stream && id.as_ref().is_none_or(|id| at.id == *id);
+        let mut found: Vec<_> = kept.items.iter().filter(|(at, ..)| wanted(at)).collect();
+        found.sort_by_key(|(_, _, created)| *created);
+        ready(found.into_iter().take(most).map(|(_, item, _)| item.clone()).collect())
     }
 
     fn group(&self, _after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>> {
