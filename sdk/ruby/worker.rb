@@ -5,13 +5,13 @@
 #   loading        gems, project_json (the Gemfile first), loader, step_file (isolation), step (arity, middleware),
 #                  guard (canAccess), config_json
 #   calls          calls, call, pool (threads), threads (whose code runs), blame, stopping
-#   for handlers   request, multipart, uploaded_file, record (hash with attributes), context, emit, state, streams, signal,
+#   for handlers   request, multipart, uploaded_file, record (hash with attributes), members_first, context, emit, state, streams, signal,
 #                  operate (one operation), response, streaming, values (JSON)
-#   the log        log, logger, console ($stdout, $stderr), details, errors, text
+#   the log        log, logger, console ($stdout, $stderr), details, errors, backtrace, text
 #   the process    memory, fork, orphan, debugger
 #
-# Threads: one reads frames and never waits for anything else, the main one loads files, up to 256 run handlers. Ruby lets
-# them take turns, so a handler that computes for long delays the others but stops none, and pings are answered.
+# Threads: one reads frames and never waits for anything else, the main one loads files, each call has one of its own. Ruby
+# lets them take turns, so a handler that computes for long delays the others but stops none, and pings are answered.
 
 fd = ENV.delete("MOTIA_FD").to_i
 if fd < 3

@@ -26,6 +26,7 @@
 //! | `ruby` | Ruby steps |
 //! | `scale` | several workers, a process per call, a debugger |
 //! | `streams` | streams to those who watch |
+//! | `stream_reads` | streams over plain HTTP, and as Server-Sent Events |
 //! | `stream_clients` | the clients that the original published, unchanged |
 //! | `tutorials` | the Python of the documentation runs as it is printed |
 
@@ -54,6 +55,7 @@ mod scale;
 mod storage;
 mod store;
 mod stream_clients;
+mod stream_reads;
 mod streaming;
 mod streams;
 mod support;

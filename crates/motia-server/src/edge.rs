@@ -15,6 +15,7 @@ use motia_core::trace::TraceParent;
 use motia_engine::{ApiReply, ApiRequest, Engine, Readiness, Refusal, RequestBody};
 use motia_worker::RequestHead;
 use parking_lot::RwLock;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Asked, ClientBody};
 use crate::cors::Policy;
@@ -47,6 +48,8 @@ struct Shared {
     app: RwLock<Option<Arc<App>>>,
     admin: axum::Router,
     stopping: AtomicBool,
+    /// Ends what would go on for as long as its client likes.
+    ended: CancellationToken,
 }
 
 /// What the project has to answer with. Never changed: a reload puts another one in its place.
@@ -68,7 +71,17 @@ impl Edge {
             files: Files::new(&[], Path::new(""), mode),
         };
         let (site, stopping) = (RwLock::new(Arc::new(nothing)), AtomicBool::new(false));
-        Self { shared: Arc::new(Shared { engine, mode, site, app: RwLock::default(), admin, stopping }) }
+        Self {
+            shared: Arc::new(Shared {
+                engine,
+                mode,
+                site,
+                app: RwLock::default(),
+                admin,
+                stopping,
+                ended: CancellationToken::new(),
+            }),
+        }
     }
 
     /// Replaces the routes, and what `cors` and `static` of a project in `root` say.
@@ -87,6 +100,7 @@ impl Edge {
     /// From now on, whoever asks is told that the engine is stopping. What runs goes on.
     pub(crate) fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Relaxed);
+        self.shared.ended.cancel();
     }
 
     /// The admin API, for the engine's own socket.
@@ -223,6 +237,13 @@ impl Edge {
             return answer;
         }
         let origin = request.headers().get(ORIGIN);
+        if matches!(method, Some(Method::Get | Method::Head)) {
+            let Shared { engine, mode, ended, .. } = &*self.shared;
+            if let Some(mut answer) = streams::read::answer(engine, *mode, request, ended).await {
+                site.cors.add(origin, answer.headers_mut());
+                return traced(answer, engine.next_trace());
+            }
+        }
         match site.files.answer(request).await {
             Ok(None) => {}
             Ok(Some(mut answer)) => {

@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
 use http::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, TRANSFER_ENCODING,
 };
@@ -23,6 +24,8 @@ pub enum EdgeBody {
     Stream(Streaming),
     /// A file, as it is read.
     File(ServeFileSystemResponseBody),
+    /// As it comes from streams.
+    Told(BoxStream<'static, Bytes>),
     /// As it comes from the project's own application.
     Proxied(hyper::body::Incoming),
 }
@@ -66,6 +69,7 @@ impl Body for EdgeBody {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Self::Stream(Streaming::Done) => Poll::Ready(None),
+            Self::Told(told) => told.as_mut().poll_next(cx).map(|piece| piece.map(|piece| Ok(Frame::data(piece)))),
             // The connection ends, and the client sees that something is missing: why is nothing to it.
             Self::File(file) => Pin::new(file).poll_frame(cx).map_err(|_| BrokenOff),
             Self::Proxied(body) => Pin::new(body).poll_frame(cx).map_err(|_| BrokenOff),
@@ -85,6 +89,7 @@ impl Body for EdgeBody {
         match self {
             Self::Whole(bytes) => bytes.is_empty(),
             Self::Stream(streaming) => matches!(streaming, Streaming::Done),
+            Self::Told(_) => false,
             Self::File(file) => file.is_end_stream(),
             Self::Proxied(body) => body.is_end_stream(),
         }
@@ -93,7 +98,7 @@ impl Body for EdgeBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Told(_) => SizeHint::default(),
             Self::File(file) => file.size_hint(),
             Self::Proxied(body) => body.size_hint(),
         }
@@ -166,9 +171,9 @@ pub(crate) fn response(
     Ok(response)
 }
 
-const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+pub(crate) const ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
-fn is_event_stream(content_type: &HeaderValue) -> bool {
+pub(crate) fn is_event_stream(content_type: &HeaderValue) -> bool {
     let essence = content_type.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("text/event-stream")
 }

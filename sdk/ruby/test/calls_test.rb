@@ -48,6 +48,7 @@ class CallsTest < WorkerTest
       { status: 200, body: {
         trace: [context.trace_id, context.traceId, context[:trace_id], context["traceId"]], flows: context.flows,
         known: context.streams.chat.inspect, camel: context.streams.my_board.inspect, unknown: context.streams["nope"],
+        snake: [context.streams[:my_board].inspect, context["streams"]["my_board"].inspect, context.streams.respond_to?(:my_board)],
         get: context.state[:get].respond_to?(:call), emit: context[:emit].respond_to?(:call), nope: context[:nope],
         no_method: (context.nope rescue $!.class.name), no_stream: (context.streams.nope rescue $!.message),
         inspect: context.inspect
@@ -154,6 +155,7 @@ class CallsTest < WorkerTest
     assert_equal ["AUSDA-1060748"] * 4, body["trace"]
     assert_equal [[], true, true, nil], body.values_at("flows", "get", "emit", "nope")
     assert_equal ["#<Motia::Stream chat>", "#<Motia::Stream myBoard>", nil], body.values_at("known", "camel", "unknown")
+    assert_equal ["#<Motia::Stream myBoard>", "#<Motia::Stream myBoard>", true], body["snake"]
     assert_equal "NoMethodError", body["no_method"]
     assert_equal "there is no stream nope; the project has chat, myBoard", body["no_stream"]
   end

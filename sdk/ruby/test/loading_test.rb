@@ -147,7 +147,11 @@ class LoadingTest < WorkerTest
     "syntax.step.rb" => ["def config = {}\ndef handler(\n  1 +\nend", /\Asyntax.step.rb:\d+: syntax error|\Asyntax.step.rb:\d+: syntax errors? found/],
     "syntax_inside.step.rb" => ["require_relative 'broken'", /broken.rb:1: syntax error/],
     "gem.step.rb" => ["require 'not_installed'",
-                      /cannot load such file -- not_installed. If not_installed is a gem, add it to the Gemfile, then run bundle install/],
+                      /cannot load such file -- not_installed \(gem.step.rb:1\). If not_installed is a gem, add it to the Gemfile, then run bundle install/],
+    "helpers_gem.step.rb" => ["\nrequire_relative 'helper'", /-- not_installed \(helper.rb:3\). If .* add it to the Gemfile, then run bundle install\z/],
+    "bytes.step.rb" => ["def config = {}\nNAME = \"\xff\"", /\Abytes.step.rb:2: invalid multibyte char \(UTF-8\)/],
+    "bytes_inside.step.rb" => ["require_relative 'bytes'", /\Abytes.rb:1: invalid multibyte char \(UTF-8\)/],
+    "aborts_inside.step.rb" => ["require_relative 'aborts'", /\Aexit\(1\) was called: no key \(aborts.rb:2\), while/],
     "file.step.rb" => ["require_relative 'nope'", /\Acannot load such file -- nope\z/],
     "none.step.rb" => ["def conf = {}", /\Anone.step.rb defines no config. Add: def config = \{ type: "api"/],
     "nil.step.rb" => ["\ndef config\n  nil\nend", /\Anil.step.rb:2: config returns nil, not a hash\z/],
@@ -156,8 +160,8 @@ class LoadingTest < WorkerTest
     "a.stream.rb" => ["def handler = 1", /defines no config.*baseConfig/],
     "unguarded.step.rb" => ["def config = { type: 'api', middleware: [->(r, c, n) {}, nil] }\ndef handler(r, c); end",
                             /\Aunguarded.step.rb: middleware\[1\] must be a lambda, a method or another object with `call`, but it is nil/],
-    "exits.step.rb" => ["puts 'bye'\nexit 3", /\Aexit\(3\) was called\z/],
-    "aborts.step.rb" => ["abort 'no key'", /\Aexit\(1\) was called: no key\z/],
+    "exits.step.rb" => ["puts 'bye'\nexit 3", /\Aexit\(3\) was called \(exits.step.rb:2\), while the file was loaded\z/],
+    "aborts.step.rb" => ["abort 'no key'", /\Aexit\(1\) was called: no key \(aborts.step.rb:1\), while the file was loaded\z/],
     "deep_stack.step.rb" => ["def a = a\na", /stack level too deep/],
     "not_implemented.step.rb" => ["raise NotImplementedError, 'later'", /later/]
   }.freeze
@@ -165,6 +169,7 @@ class LoadingTest < WorkerTest
   def test_a_file_that_cannot_be_used_is_refused_with_its_reason_and_the_others_load
     files = REFUSED.transform_values(&:first).merge(
       "deep.rb" => "begin\n  raise KeyError, 'env'\nrescue KeyError\n  raise 'no key'\nend",
+      "helper.rb" => "# helper\n\nrequire 'not_installed'", "bytes.rb" => "X = '\xff'", "aborts.rb" => "\nabort 'no key'",
       "broken.rb" => "def x(", "config_of_all.rb" => "def config = {}", "good.step.rb" => step("{ status: 200 }")
     )
     with_engine(files: files) do |engine|
@@ -174,6 +179,8 @@ class LoadingTest < WorkerTest
       assert_equal %w[RuntimeError KeyError], [raised["name"], raised["cause"]["name"]]
       assert_match(/    at deep.rb:4:in.*\n(.*\n)?    at raises.step.rb:1/, raised["stack"])
       refute_match(%r{sdk/ruby|internal:}, raised["stack"])
+      assert_match(/\n    at helper.rb:3:in .*\n(.*\n)?    at helpers_gem.step.rb:2:/, loaded["helpers_gem.step.rb"]["refused"]["stack"])
+      assert_match(/\n    at bytes.step.rb:2\z/, loaded["bytes.step.rb"]["refused"]["stack"])
       assert_match(/    at syntax.step.rb:\d/, loaded["syntax.step.rb"]["refused"]["stack"])
       assert_equal "SyntaxError", loaded["syntax.step.rb"]["refused"]["name"]
       assert loaded["good.step.rb"]["handler"]

@@ -73,12 +73,12 @@ class WorkerProcessTest < WorkerTest
   end
 
   def test_at_exit_of_user_code_runs_when_it_is_stopped
-    files = { "a.step.rb" => "at_exit { STDOUT.puts 'bye' }\n#{step("{ status: 200 }")}" }
+    files = { "a.step.rb" => "at_exit { puts 'bye' }\n#{step("{ status: 200 }")}" }
     with_engine(files: files) do |engine|
       engine.load("a.step.rb")
       engine.deliver(Kind::STOP)
       assert_equal 0, engine.exit.exitstatus
-      assert_equal "bye\n", engine.stdout
+      engine.log { |meta| meta["message"] == "bye" }
     end
   end
 

@@ -9,11 +9,13 @@
 //! | `outbox` | what is on its way to one of them |
 //! | `frame` | messages as JSON |
 //! | `stamps` | the times that they bear |
+//! | `read` | what is in a stream, for those who only look |
 //! | `guard` | whether the project lets somebody watch |
 
 mod frame;
 mod guard;
 mod outbox;
+mod read;
 mod rooms;
 mod stamps;
 
@@ -55,6 +57,11 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// A whole group.
+    pub fn whole(stream: &StreamName, group: GroupId) -> Self {
+        Self { stream: stream.clone(), group, id: None, name: String::new() }
+    }
+
     /// What a message is about that names nothing.
     pub fn nothing() -> Self {
         Self { stream: "".into(), group: "".into(), id: None, name: String::new() }
@@ -209,7 +216,7 @@ impl Dispatch {
             Known::Missed { changes, upto } => (*upto, &**changes),
         };
         rooms.synced(watcher, subscription, upto, missed, |told: Told<'_>, greeted| {
-            let named = More { subscription: Some(&*subscription.name).filter(|_| greeted), ..More::default() };
+            let named = More { subscription: name_of(subscription, greeted), ..More::default() };
             let whole = if greeted { More { offset: Some(upto), epoch: Some(&*epoch), ..named } } else { named };
             let stamp = stamps.next();
             match (told, known) {
@@ -226,7 +233,7 @@ impl Dispatch {
     }
 
     fn refuse(&mut self, outbox: &Outbox, subscription: &Subscription, code: &str, why: &str) {
-        let more = More { subscription: Some(&*subscription.name).filter(|_| outbox.greeted()), ..More::default() };
+        let more = More { subscription: name_of(subscription, outbox.greeted()), ..More::default() };
         outbox.push(frame::refused(self.stamps.next(), subscription, code, why, more));
     }
 
@@ -268,6 +275,11 @@ async fn what_is_known(
     }
     let snapshot = streams.snapshot(stream.clone(), group.clone(), id.clone()).await?;
     Ok(Known::Now { snapshot, gap })
+}
+
+/// For which subscription an answer is: newer clients are told.
+fn name_of(subscription: &Subscription, greeted: bool) -> Option<&str> {
+    Some(&*subscription.name).filter(|name| greeted && !name.is_empty())
 }
 
 /// What newer clients are told besides, of a change.

@@ -4,8 +4,10 @@
 //! |---|---|
 //! | `message` | what clients say |
 //! | `socket` | one client, from its first message to its last |
+//! | `read` | streams over plain HTTP, and as Server-Sent Events |
 
 mod message;
+pub(crate) mod read;
 mod socket;
 
 use std::sync::Arc;
@@ -17,7 +19,7 @@ use http::header::{
 use http::{Method, Request, Response, StatusCode, Version};
 use motia_core::project::StreamAccess;
 use motia_engine::Engine;
-use motia_engine::streams::TurnedAway;
+use motia_engine::streams::{TurnedAway, Visitor};
 use parking_lot::Mutex;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -26,6 +28,9 @@ use crate::edge::Mode;
 use crate::request::headers_to_json;
 use crate::response::{EdgeBody, error, unavailable};
 pub(crate) use socket::Socket;
+
+/// How many bytes a client may be behind before it is given up.
+const BEHIND: usize = 8 << 20;
 
 /// Where a connection finds what it is to become once its answer is out.
 #[derive(Clone, Default)]
@@ -60,21 +65,9 @@ pub(crate) async fn open<B>(engine: &Engine, mode: Mode, request: &Request<B>) -
     let (Some(key), Some(upgrade)) = (headers.get(SEC_WEBSOCKET_KEY), upgrade) else {
         return error(400, "the header Sec-WebSocket-Key is missing");
     };
-    if let Some(origin) = foreign_page(headers, &engine.settings().streams, mode) {
-        return error(
-            403,
-            &format!("pages of {origin} may not watch streams; motia.config says which may: streams.origins"),
-        );
-    }
-    let url = request.uri().path_and_query().map_or("/", |url| url.as_str());
-    let visitor = match engine.admit(&headers_to_json(headers), url).await {
+    let visitor = match admitted(engine, mode, request).await {
         Ok(visitor) => visitor,
-        Err(TurnedAway::Unauthenticated) => {
-            let mut answer = Response::new(EdgeBody::Whole("Authentication failed".into()));
-            *answer.status_mut() = StatusCode::UNAUTHORIZED;
-            return answer;
-        }
-        Err(TurnedAway::Unavailable(reason)) => return unavailable(&reason),
+        Err(answer) => return answer,
     };
     let mut answer = Response::new(EdgeBody::Whole(bytes::Bytes::new()));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -87,6 +80,28 @@ pub(crate) async fn open<B>(engine: &Engine, mode: Mode, request: &Request<B>) -
     answers.extend(first_protocol(headers).map(|protocol| (SEC_WEBSOCKET_PROTOCOL, protocol)));
     *upgrade.0.lock() = Some(Socket::new(engine.clone(), visitor));
     answer
+}
+
+/// Who asks; or why nobody of that kind is let in.
+async fn admitted<B>(engine: &Engine, mode: Mode, request: &Request<B>) -> Result<Visitor, Response<EdgeBody>> {
+    let headers = request.headers();
+    if let Some(origin) = foreign_page(headers, &engine.settings().streams, mode) {
+        let text = format!("pages of {origin} may not watch streams; motia.config says which may: streams.origins");
+        return Err(error(403, &text));
+    }
+    if mode == Mode::Dev && !is_safe_name(request) {
+        // A page of any site can have its name point here.
+        return Err(error(403, "streams are read under a name of this machine only, or by its number"));
+    }
+    let url = request.uri().path_and_query().map_or("/", |url| url.as_str());
+    engine.admit(&headers_to_json(headers), url).await.map_err(|turned_away| match turned_away {
+        TurnedAway::Unauthenticated => {
+            let mut answer = Response::new(EdgeBody::Whole("Authentication failed".into()));
+            *answer.status_mut() = StatusCode::UNAUTHORIZED;
+            answer
+        }
+        TurnedAway::Unavailable(reason) => unavailable(&reason),
+    })
 }
 
 /// The origin of the page that asks, if it may not.
@@ -105,8 +120,18 @@ fn foreign_page<'a>(headers: &'a HeaderMap, access: &StreamAccess, mode: Mode) -
 fn is_own_page(origin: &HeaderValue, headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let page = origin.to_str().ok().and_then(|origin| Some(origin.split_once("://")?.1));
-    let is_number = host.parse::<std::net::SocketAddr>().is_ok() || host.parse::<std::net::IpAddr>().is_ok();
-    page == Some(host) && is_number && !is_loopback_host(host)
+    page == Some(host) && is_number(host)
+}
+
+/// Whether the server was asked for under a name that only this machine has, or by its number.
+fn is_safe_name<B>(request: &Request<B>) -> bool {
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or_else(|| request.uri().authority().map(http::uri::Authority::as_str)).unwrap_or_default();
+    is_loopback_host(host) || is_number(host)
+}
+
+fn is_number(host: &str) -> bool {
+    host.parse::<std::net::SocketAddr>().is_ok() || host.parse::<std::net::IpAddr>().is_ok()
 }
 
 /// Whether a header that is a list names something.

@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message as Frame, Utf8Bytes};
 use tokio_util::sync::CancellationToken;
 
+use super::BEHIND;
 use super::message::{Message, Misunderstood};
 
 /// The longest message of a client. A join needs some hundred bytes.
@@ -30,8 +31,6 @@ const SUBSCRIPTIONS: usize = 10_000;
 /// Messages that a client may send at once, and how many more each second.
 const BURST: u32 = 20_000;
 const PER_SECOND: u32 = 1_000;
-/// How many bytes a client may be behind before it is given up.
-const BEHIND: usize = 8 << 20;
 /// How often a client is asked whether it is there, and how long it may say nothing.
 const PING: Duration = Duration::from_secs(25);
 const SILENCE: Duration = Duration::from_secs(75);

@@ -32,7 +32,7 @@ module Motia
       return exited(error, nil) if error.is_a?(SystemExit)
       return if error.equal?(@blamed)
 
-      @log.post("error", "uncaught exception: #{Errors.summary(error)}", { error: error }, "worker", nil)
+      @log.post("error", "uncaught exception: #{Errors.message_of(error)}", { error: error }, "worker", nil)
       retire("uncaught exception", error, nil)
     end
 
@@ -40,7 +40,7 @@ module Motia
     def thread_failed(error, call, thread)
       if thread.report_on_exception
         thread.report_on_exception = false
-        @log.post("error", "uncaught exception in a thread: #{Errors.summary(error)}", { error: error }, "worker", call)
+        @log.post("error", "uncaught exception in a thread: #{Errors.message_of(error)}", { error: error }, "worker", call)
       end
       call.lose(error, thread)
       return unless thread.abort_on_exception || Thread.abort_on_exception

@@ -16,7 +16,7 @@ module Motia
       @steps = steps
       @log = log
       @streams = []
-      @pool = Pool.new
+      @pool = Pool.new { |error| warn_of(error) }
       @lock = Mutex.new
       @running = {}
     end
@@ -56,6 +56,12 @@ module Motia
     end
 
     private
+
+    def warn_of(refusal)
+      message = "the system refused a thread: #{refusal.message}. #{@lock.synchronize { @running.size }} calls are here, and each " \
+                "needs one: some wait until others are over. Raise the limit of processes (ulimit -u, pids.max of the container)"
+      @log.post("warn", message, Values::NONE, "worker", nil)
+    end
 
     def refuse(id, source, step, question)
       message = step ? "#{source} has no #{question || "handler"}" : "#{source} is not loaded"

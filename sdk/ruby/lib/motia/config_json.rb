@@ -81,7 +81,7 @@ module Motia
     rescue Unwritable => e
       warn(e.at(path).message)
     rescue StandardError => e
-      warn("#{path} cannot be read: #{Errors.summary(e)}")
+      warn("#{path} cannot be read: #{Errors.message_of(e)}")
     end
   end
 end

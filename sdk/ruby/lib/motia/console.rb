@@ -1,5 +1,5 @@
-# puts, print, p, warn and everything else that goes to $stdout and $stderr, as log lines of the call. STDOUT, STDERR and
-# what child processes write stay the raw descriptors.
+# puts, print, p, warn and everything else that goes to $stdout, $stderr, STDOUT and STDERR, as log lines of the call. What
+# child processes and IO.copy_stream write goes to the descriptors.
 
 module Motia
   class Console
@@ -8,9 +8,10 @@ module Motia
 
     class << self
       def capture(log)
-        @captured = [Console.new(STDOUT, "info", log), Console.new(STDERR, "warn", log)]
         # A process that is killed loses what Ruby holds back.
         [STDOUT, STDERR].each { |io| io.sync = true }
+        @captured = [Console.new(STDOUT, "info", log), Console.new(STDERR, "warn", log)]
+        @captured.each(&:take_over)
         $stdout, $stderr = @captured
       end
 
@@ -20,26 +21,50 @@ module Motia
       end
     end
 
+    # What every way to write to an IO goes by, and what loggers do to it in the end.
+    METHODS = %i[write syswrite write_nonblock close].freeze
+
     def initialize(io, level, log)
       @io = io
+      @raw = io.method(:write)
       @level = level
       @log = log
       @partial = :"motia_partial_#{level}"
     end
 
+    # Lets the constant write here, too, until somebody makes another file of it.
+    def take_over
+      console = self
+      METHODS.each { |name| @io.define_singleton_method(name) { |*args, **_| console.public_send(name, *args) } }
+      @io.define_singleton_method(:reopen) do |*args, **options|
+        IO.instance_method(:reopen).bind_call(self, *args, **options)
+        [*METHODS, :reopen].each { |name| singleton_class.remove_method(name) }
+        self
+      end
+    end
+
     def write(*texts)
-      text = texts.map { |part| Text.of(part) }.join
+      return @raw.call(*texts) if Fork.child?
+
+      # As bytes, since a character may come in two pieces.
+      text = texts.map { |part| Text.bytes(part) }.join
       thread = Thread.current
-      whole = "#{thread.thread_variable_get(@partial)}#{text}"
+      whole = "#{thread.thread_variable_get(@partial)}#{text}".b
       ended = whole.rindex("\n")
       ended = whole.length if ended.nil? && whole.length > LONGEST_PARTIAL
       rest = ended ? whole[ended + 1..] : whole
       thread.thread_variable_set(@partial, rest.nil? || rest.empty? ? nil : rest)
       line(whole[0, ended]) if ended
-      texts.sum { |part| part.to_s.bytesize }
+      text.bytesize
     end
-    alias syswrite write
-    alias write_nonblock write
+
+    def syswrite(text)
+      write(text)
+    end
+
+    def write_nonblock(text, **)
+      write(text)
+    end
 
     def <<(text)
       write(text)
@@ -126,19 +151,21 @@ module Motia
     private
 
     def put(value, within)
-      return write("#{value}\n".sub(/\n\n\z/, "\n")) unless value.is_a?(Array)
-      return write("[...]\n") if within.any? { |outer| outer.equal?(value) }
+      list = Array.try_convert(value)
+      if list.nil?
+        text = Text.bytes(value)
+        return write(text.end_with?("\n") ? text : text << "\n")
+      end
+      return write("[...]\n") if within.any? { |outer| outer.equal?(list) }
 
-      value.each { |item| put(item, [*within, value]) }
+      list.each { |item| put(item, [*within, list]) }
     end
 
     def line(text)
-      return @io.write("#{text}\n") if Fork.child?
-
       @log.post(@level, text, Values::NONE, "console", Threads.current)
     rescue ThreadError
       # The handler of a signal may not wait for anybody.
-      @io.write("#{text}\n")
+      @raw.call("#{text}\n")
     end
   end
 end

@@ -37,7 +37,7 @@ module Motia
     rescue LoadError
       @say.call("warn", 'Ruby steps cannot be debugged: the gem "debug" is not there. Add it to the Gemfile, then run bundle install')
     rescue StandardError => e
-      @say.call("error", "no debugger can attach: #{Errors.summary(e)}")
+      @say.call("error", "no debugger can attach: #{Errors.message_of(e)}")
     end
 
     def free?(port)

@@ -49,7 +49,7 @@ module Motia
       begin
         object(value, depth + 1)
       rescue StandardError, SystemStackError => e
-        string("[Unreadable: #{Errors.summary(e)}]")
+        string("[Unreadable: #{Errors.message_of(e)}]")
       ensure
         @path.delete(value)
       end
@@ -124,7 +124,8 @@ module Motia
     end
 
     def error_members(error)
-      members = { "name" => Errors.name_of(error), "message" => Errors.message_of(error), "stack" => Errors.stack_of(error) }
+      message = Errors.message_of(error)
+      members = { "name" => Errors.name_of(error), "message" => message, "stack" => Errors.stack_of(error, message) }
       error.instance_variables.each do |name|
         key = name.to_s.delete_prefix("@")
         members[key] = error.instance_variable_get(name) unless members.key?(key)

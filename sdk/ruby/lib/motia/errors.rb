@@ -1,4 +1,5 @@
 # Errors on the wire: {name, message, stack, code, cause}. Whatever user code raises becomes one, and none is too big.
+require_relative "backtrace"
 require_relative "text"
 
 module Motia
@@ -18,60 +19,53 @@ module Motia
 
   module Errors
     DEEPEST_CAUSE = 4
-    OURS = [File.expand_path("..", __dir__), File.expand_path("../../worker.rb", __dir__)].freeze
-    INTERNAL = ["<internal:", "(eval"].freeze
-    VENDORED = %r{\A(?:vendor|\.bundle|node_modules)/}.freeze
+    # Small enough that the stack has room for it, and a log line for both.
+    LONGEST_MESSAGE = Text::LONGEST / 2
 
     class << self
-      # The project's folder: which lines of a backtrace are the user's own.
-      attr_accessor :root
-
-      # The wire form of anything that was raised. Methods of user objects may raise; an error report may not.
-      def to_wire(error, depth = 0)
-        wire = { name: name_of(error), message: message_of(error) }
-        wire[:stack] = stack_of(error, wire)
-        code = code_of(error)
-        wire[:code] = Text.clip(code) if code
-        cause = error.cause
-        wire[:cause] = to_wire(cause, depth + 1) if cause && depth < DEEPEST_CAUSE
+      # The wire form of anything that was raised. Methods of user objects may raise; an error report may not. `message`
+      # is for those who know better than the error.
+      def to_wire(error, message = message_of(error))
+        wire = alone(error, message)
+        all = [wire, *causes(error).map { |cause| alone(cause, message_of(cause)) }]
+        # The engine shows the stack of the first.
+        wire[:stack] = Text.clip(all.map { |one| one[:stack] }.join("\ncaused by "), 2 * Text::LONGEST)
+        all.each_cons(2) { |one, cause| one[:cause] = cause }
         wire
-      rescue Exception # rubocop: an `exit` in a `message` of the user's is caught, too
-        { message: "an error that cannot be read" }
+      rescue Exception # rubocop: an `exit` in a method of the user's is caught, too
+        wire || { message: "an error that cannot be read" }
       end
 
       def name_of(error)
         Text.clip(Names.of(error.class) || "an error of a class without a name")
       end
 
+      # Never raises.
       def message_of(error)
         text = Names.hide(Text.of(plain_message(error)))
-        text = shorten(text) if error.is_a?(SyntaxError) || error.is_a?(LoadError)
-        Text.clip(text)
-      end
-
-      # Safe for log lines: never raises.
-      def summary(error)
-        message_of(error)
-      rescue Exception
-        "an error that cannot be read"
+        text = Backtrace.relative(text) if error.is_a?(SyntaxError) || error.is_a?(LoadError)
+        Text.clip(text, LONGEST_MESSAGE)
+      rescue Exception => e
+        "an error whose message cannot be read, as that raises #{Names.of(e.class) || "another"}"
       end
 
       # `Name: message`, and where that was.
-      def stack_of(error, wire = { name: name_of(error), message: message_of(error) })
-        lines = user_lines(error.backtrace || []).map { |line| "    at #{shorten(Names.hide(Text.of(line)))}" }
-        Text.clip(["#{wire[:name]}: #{wire[:message]}", *lines].join("\n"))
-      end
-
-      # The project's own lines, and above them the place in a gem or in Ruby where it was noticed.
-      def user_lines(backtrace)
-        lines = backtrace.reject { |line| line.start_with?(*OURS, *INTERNAL) }
-        own = lines.select { |line| own?(line) }
-        return lines if own.empty?
-
-        own.first.equal?(lines.first) ? own : [lines.first, *own]
+      def stack_of(error, message = message_of(error))
+        Text.clip(["#{name_of(error)}: #{message}", *Backtrace.of(error)].join("\n    "))
       end
 
       private
+
+      def alone(error, message)
+        wire = { name: name_of(error), message: message, stack: stack_of(error, message) }
+        code = code_of(error)
+        wire[:code] = Text.clip(code) if code
+        wire
+      end
+
+      def causes(error)
+        Enumerator.produce(error, &:cause).lazy.drop(1).take_while(&:itself).first(DEEPEST_CAUSE)
+      end
 
       # Ruby 3.1 adds a piece of the code to messages, of which only the hint is of use in a log.
       def plain_message(error)
@@ -83,17 +77,6 @@ module Motia
         error.message
       end
 
-      def own?(line)
-        return false unless root && line.start_with?("#{root}/")
-
-        !line[root.length + 1..].match?(VENDORED)
-      end
-
-      # Files are named as the project names them.
-      def shorten(text)
-        root ? text.gsub("#{root}/", "") : text
-      end
-
       def code_of(error)
         case error
         when SystemCallError then Names.of(error.class)&.delete_prefix("Errno::")
@@ -102,6 +85,8 @@ module Motia
           code = error.code if error.respond_to?(:code)
           code.is_a?(String) || code.is_a?(Symbol) || code.is_a?(Integer) ? Text.of(code) : nil
         end
+      rescue StandardError
+        nil
       end
     end
   end

@@ -29,7 +29,7 @@ module Motia
 
     # Files of the project are found by `require`, after Ruby's own and gems.
     def enter(root)
-      Errors.root = root
+      Backtrace.root = root
       [root, *%w[lib steps src].map { |name| File.join(root, name) }].each do |folder|
         $LOAD_PATH << folder unless $LOAD_PATH.include?(folder)
       end
@@ -51,7 +51,7 @@ module Motia
     def step_of(source, kind, path, copy)
       raise Unsuitable, "#{source}: the project's config is a file of JavaScript or TypeScript" if kind == "config"
 
-      text = File.binread(copy).force_encoding(Encoding::UTF_8).delete_prefix("\ufeff")
+      text = File.binread(copy).delete_prefix("\ufeff".b)
       (kind == "stream" ? Guard : Step).new(source, kind, StepFile.new(source, path).load(text))
     end
 
@@ -62,21 +62,27 @@ module Motia
     def describe(error, source)
       case error
       when Unsuitable then { message: Errors.message_of(error) }
-      when SystemExit then Errors.to_wire(ProcessExit.of(error))
+      when SystemExit then exited(ProcessExit.of(error))
       when LoadError then missing(error)
       when SyntaxError then syntax(error, source)
       else Errors.to_wire(error)
       end
     end
 
-    def missing(error)
-      wire = Errors.to_wire(error)
-      name = error.path.to_s
-      return wire if name.empty? || name.start_with?("/", ".")
+    def exited(error)
+      Errors.to_wire(error, "#{error.message}#{place(error)}, while the file was loaded")
+    end
 
-      wire[:message] = "#{wire[:message]}. If #{name} is a gem, add it to the Gemfile, then run bundle install"
-      wire[:stack] = Errors.stack_of(error, wire)
-      wire
+    def missing(error)
+      name = error.path.to_s
+      return Errors.to_wire(error) if name.empty? || name.start_with?("/", ".")
+
+      hint = "If #{name} is a gem, add it to the Gemfile, then run bundle install"
+      Errors.to_wire(error, "#{Errors.message_of(error)}#{place(error)}. #{hint}")
+    end
+
+    def place(error)
+      Backtrace.place(error)&.then { |place| " (#{place})" }
     end
 
     # Ruby says where in the message only.

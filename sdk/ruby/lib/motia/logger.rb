@@ -25,6 +25,7 @@ module Motia
     def warn(*args, &block)
       write("warn", args, block)
     end
+    alias warning warn
 
     def error(*args, &block)
       write("error", args, block)
@@ -61,13 +62,13 @@ module Motia
     def notify(listener, level, args)
       listener.call(level, *args)
     rescue StandardError => e
-      Kernel.warn("a log listener failed: #{Errors.summary(e)}")
+      Kernel.warn("a log listener failed: #{Errors.message_of(e)}")
     end
 
     def text_of(message)
       case message
       when String then message
-      when Exception then Errors.summary(message)
+      when Exception then Errors.message_of(message)
       else message.inspect
       end
     rescue StandardError

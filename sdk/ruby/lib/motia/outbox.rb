@@ -14,6 +14,8 @@ module Motia
       @filled = ConditionVariable.new
       @emptied = ConditionVariable.new
       @closed = false
+      # Ahead of its first use: by then the system may refuse a thread.
+      Threads.own { drain }
     end
 
     def frame(kind, flags, id, meta, body)
@@ -49,7 +51,6 @@ module Motia
         return if written == bytes.bytesize
 
         bytes = bytes.byteslice(written, bytes.bytesize - written)
-        @writer ||= Threads.own { drain }
       end
       @waiting << bytes
       @filled.signal

@@ -1,43 +1,67 @@
-# The threads that run handlers. There are as many as calls ran at a time, and they stay: a thread costs more than most
-# handlers.
+# The threads that run handlers. Each call has one to itself, as it may wait for as long as it likes; how many there can
+# be is the engine's business, which bounds the calls that a worker holds. A thread costs more than most handlers, so
+# they are used again, and end once nobody has needed them for a while.
 
 module Motia
   class Pool
-    MOST = 256
+    # Seconds.
+    IDLE = 5
 
-    def initialize
+    # The block gets, once, the error by which the system refused a thread.
+    def initialize(&refused)
+      @refused = refused
       @jobs = Thread::Queue.new
-      @lock = Mutex.new
-      @size = 0
+      # The fewest that were idle since the keeper last looked.
+      @spare = 0
+      Threads.own { keep }
     end
 
-    # Runs the block soon. Once all threads are busy it waits for its turn.
+    # Runs the block at once; if the system refuses a thread for it, when another one is free.
     def post(&job)
-      # Those that wait take what lies there; this one needs another if there are not more of them.
-      grow if @jobs.num_waiting <= @jobs.size
+      left = idle - 1
+      @spare = left if left < @spare
+      grow if left.negative?
       @jobs << job
     end
 
     private
 
-    def grow
-      @lock.synchronize do
-        return if @size >= MOST
+    # Below zero, jobs wait.
+    def idle
+      @jobs.num_waiting - @jobs.size
+    end
 
-        @size += 1
-      end
+    def grow
       Threads.own { work }
+    rescue ThreadError => e
+      # Whoever posts may read frames, and must not wait for the log: the keeper says it.
+      @refusal ||= e
     end
 
     def work
-      loop do
-        @jobs.pop.call
+      while (job = @jobs.pop)
+        job.call
         # A handler may have forked, and this may be the child.
         exit if Fork.child?
       end
-    ensure
-      # User code may end any thread, also this one.
-      @lock.synchronize { @size -= 1 }
+    end
+
+    def keep
+      loop do
+        sleep(IDLE)
+        say_refusal
+        # Jobs still wait whose thread was refused.
+        (-idle).times { grow }
+        @spare.times { @jobs << nil }
+        @spare = [idle, 0].max
+      end
+    end
+
+    def say_refusal
+      return if @refusal.nil? || @refused.nil?
+
+      @refused.call(@refusal)
+      @refused = nil
     end
   end
 end

@@ -1,11 +1,17 @@
 # JSON objects as handlers get them: hashes that can also be read as objects, `req.body["name"]`, `req.body[:name]`,
-# `req.body.name`. In 0.17 these were OpenStructs. The methods of Hash win over keys of the same name.
+# `req.body.name`. In 0.17 these were OpenStructs.
+require_relative "members_first"
 
 module Motia
   class Record < Hash
-    # Of what C calls for a key that is not there, so that a key that is there costs nothing.
-    def default(key = nil)
-      key.is_a?(Symbol) ? fetch_text(key.name) : nil
+    prepend MembersFirst
+
+    # What Ruby asks anything for, to take it for something else: whoever sends the data has no say in that.
+    CONVERSIONS = %w[to_ary to_str to_int to_proc to_io to_path to_regexp].freeze
+
+    # Of what C calls for a key that is not there, so that a key that is there costs nothing. Without one it is a member.
+    def default(key = "default")
+      fetch_text(text(key))
     end
 
     def []=(key, value)
@@ -71,26 +77,27 @@ module Motia
       end
     end
 
-    # Only for what is there: Ruby asks anything whether it has to_ary, to_str, to_proc.
+    # Only for what is there.
     def respond_to_missing?(name, all = false)
-      text = name.to_s
-      has_key?(text) || has_key?(camel(text)) || has_key?(text.tr("_", "-")) || super
+      (!CONVERSIONS.include?(name.name) && !key_of(name.name).nil?) || super
     end
 
     private
 
-    def attribute(text)
-      value = fetch_text(text)
-      return value if !value.nil? || !text.include?("_")
-
-      # `path_params`, and of headers `content_type`.
-      value = fetch_text(camel(text))
-      value.nil? ? fetch_text(text.tr("_", "-")) : value
+    def attribute(name)
+      value = fetch_text(name)
+      value.nil? ? self[key_of(name)] : value
     end
 
-    # Names on the wire are as JavaScript writes them.
-    def camel(text)
-      text.gsub(/(?<=[a-zA-Z0-9])_([a-z0-9])/) { $1.upcase }
+    # The key that an attribute means: `user_id` may be there as JavaScript writes it, `content_type` as HTTP does.
+    def key_of(name)
+      return name if key?(name)
+
+      [camel(name), name.tr("_", "-")].find { |other| key?(other) } if name.include?("_")
+    end
+
+    def camel(name)
+      name.gsub(/(?<=[a-zA-Z0-9])_([a-z0-9])/) { $1.upcase }
     end
 
     HASH_FETCH = Hash.instance_method(:fetch)

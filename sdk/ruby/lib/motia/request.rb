@@ -19,6 +19,18 @@ module Motia
       end
     end
 
+    # The whole of it. Its members have the names that Ruby would give them, too, in every way to read and write them.
+    class Parts < Record
+      NAMES = { "path_params" => "pathParams", "query_params" => "queryParams", "raw_body" => "rawBody" }.freeze
+
+      private
+
+      def text(key)
+        text = super
+        NAMES.fetch(text, text)
+      end
+    end
+
     module_function
 
     def build(meta, bytes)
@@ -35,7 +47,7 @@ module Motia
     end
 
     def request(meta, body, raw)
-      Record.new.update(
+      Parts.new.replace(
         "body" => body,
         "headers" => record(meta["headers"]),
         "pathParams" => record(meta["params"]),
@@ -66,7 +78,9 @@ module Motia
     def parse(text)
       # A byte order mark is no JSON, but some clients send one.
       Values.read(text.delete_prefix("\ufeff"))
-    rescue JSON::ParserError => e # JSON::NestingError among them
+    rescue JSON::NestingError => e
+      raise InvalidBody, "the body cannot be read: #{Text.of(e.message)}"
+    rescue JSON::ParserError => e
       why = Text.of(e.message).sub(/\A\d+: /, "")
       raise InvalidBody, "the body is not valid JSON: #{Text.clip(why, 200)}"
     end

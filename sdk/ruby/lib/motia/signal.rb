@@ -65,6 +65,9 @@ module Motia
     def run(block)
       takes_none = block.lambda? && block.arity.zero?
       Threads.of(@call) { takes_none ? block.call : block.call(@reason) }
+    rescue ThreadError => e
+      # The thread that reads frames comes by here, and has to go on.
+      Kernel.warn("a listener of the signal of #{@call.step.source} was not called: #{e.message}")
     end
   end
 end

@@ -105,7 +105,7 @@ module Motia
       return Names.of(layer.class).to_s unless layer.is_a?(Proc)
 
       file, line = layer.source_location
-      "of #{file.to_s.delete_prefix("#{Errors.root}/")}:#{line}"
+      "of #{Backtrace.relative(file.to_s)}:#{line}"
     end
   end
 end

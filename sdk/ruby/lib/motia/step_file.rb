@@ -33,14 +33,14 @@ module Motia
       @path = path
     end
 
-    # Runs the file. Raises whatever it raises.
+    # Runs the file, given as bytes: whether they are text is for Ruby to say. Raises whatever it raises.
     def load(text)
       name = name_of(@source)
       Steps.send(:remove_const, name) if Steps.const_defined?(name, false)
       @home = Steps.const_set(name, Module.new)
       @home.extend(@home)
       prepare(text)
-      within_classes(text) { StepFile.evaluate(@home, text, @path) }
+      within_classes(text) { StepFile.evaluate(@home, text.dup.force_encoding(Encoding::UTF_8), @path) }
       self
     end
 

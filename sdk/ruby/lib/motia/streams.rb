@@ -9,10 +9,10 @@ module Motia
       @known = {}
     end
 
-    # nil for a stream that does not exist.
+    # nil for a stream that does not exist. `my_board` may be the name of `myBoard`.
     def [](name)
       name = name.to_s
-      @known[name] ||= @names.include?(name) ? Stream.new(@call, name) : nil
+      @known[name] ||= [name, camel(name)].find { |known| @names.include?(known) }&.then { |known| Stream.new(@call, known) }
     end
 
     def keys
@@ -20,7 +20,7 @@ module Motia
     end
 
     def method_missing(name, *args)
-      stream = args.empty? ? self[name] || self[camel(name)] : nil
+      stream = args.empty? ? self[name] : nil
       return stream if stream
 
       known = @names.reject { |stream_name| stream_name.start_with?("__") }
@@ -28,7 +28,7 @@ module Motia
     end
 
     def respond_to_missing?(name, all = false)
-      @names.include?(name.to_s) || @names.include?(camel(name)) || super
+      !self[name].nil? || super
     end
 
     def inspect
@@ -38,7 +38,7 @@ module Motia
     private
 
     def camel(name)
-      name.to_s.gsub(/(?<=[a-zA-Z0-9])_([a-z0-9])/) { $1.upcase }
+      name.gsub(/(?<=[a-zA-Z0-9])_([a-z0-9])/) { $1.upcase }
     end
   end
 

@@ -3,22 +3,32 @@
 module Motia
   module Text
     UTF_8 = Encoding::UTF_8
+    # What strings are called that may be text in UTF-8 all the same.
+    LIKELY = [UTF_8, Encoding::US_ASCII, Encoding::BINARY].freeze
     # A log line or an error shows so many characters.
     LONGEST = 8_192
 
     module_function
 
     def of(value)
-      text = value.is_a?(String) ? value : value.to_s
-      case text.encoding
-      when UTF_8, Encoding::US_ASCII, Encoding::BINARY
-        text = text.dup.force_encoding(UTF_8) unless text.encoding == UTF_8
-        text.valid_encoding? ? text : text.scrub("\ufffd")
-      else
-        text.encode(UTF_8, invalid: :replace, undef: :replace, replace: "\ufffd")
-      end
+      text = string(value)
+      return text.encode(UTF_8, invalid: :replace, undef: :replace, replace: "\ufffd") unless LIKELY.include?(text.encoding)
+
+      text = text.dup.force_encoding(UTF_8) unless text.encoding == UTF_8
+      text.valid_encoding? ? text : text.scrub("\ufffd")
     rescue EncodingError
       text.b.inspect
+    end
+
+    # A copy of its bytes: as they are if they may be a piece of text, otherwise those of the text in UTF-8.
+    def bytes(value)
+      text = string(value)
+      LIKELY.include?(text.encoding) ? text.b : of(text).b
+    end
+
+    # Unlike `to_s`, which a class may have its own idea of, this is a string for certain.
+    def string(value)
+      value.is_a?(String) ? value : "#{value}"
     end
 
     # The same text in UTF-8, or nil where that would lose something. Many libraries call text binary.

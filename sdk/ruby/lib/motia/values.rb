@@ -5,6 +5,9 @@ require_relative "record"
 module Motia
   # Data that has no JSON form; says where in it.
   class Unwritable < TypeError
+    # So many steps of the way there.
+    SHOWN = 20
+
     def initialize(what)
       super()
       @what = what
@@ -23,13 +26,16 @@ module Motia
     end
 
     def message
-      path = @path.map { |key| key.is_a?(Integer) ? "[#{key}]" : ".#{key}" }.join
-      "#{@root}#{path} #{@what}"
+      path = @path.map { |key| key.is_a?(Integer) ? "[#{key}]" : ".#{key}" }
+      path[SHOWN..] = "…" if path.size > SHOWN
+      "#{@root}#{path.join} #{@what}"
     end
   end
 
   module Values
-    DEEPEST = 500
+    # What a thread's stack has room for, with something to spare: of all that reads or writes, JSON.generate needs most.
+    DEEPEST = 1_000
+    TOO_DEEP = "is nested deeper than #{DEEPEST} levels"
     NONE = Object.new.freeze
 
     module_function
@@ -39,6 +45,8 @@ module Motia
       text = bytes.dup.force_encoding(Encoding::UTF_8)
       text = text.scrub("\ufffd") unless text.valid_encoding?
       JSON.parse(text, object_class: Record, max_nesting: DEEPEST)
+    rescue JSON::NestingError, SystemStackError
+      raise JSON::NestingError, "the data #{TOO_DEEP}"
     end
 
     # JSON text. `root` is what errors call the value itself.
@@ -46,6 +54,8 @@ module Motia
       JSON.generate(Plain.new.of(value), max_nesting: 0)
     rescue Unwritable => e
       raise e.at(root)
+    rescue SystemStackError
+      raise Unwritable.new(TOO_DEEP).at(root)
     end
 
     # A copy of nothing but hashes with text as keys, arrays, text, numbers, booleans and nil.
@@ -59,8 +69,8 @@ module Motia
         when String then text(value)
         when Integer, nil, true, false then value
         when Float then value.finite? ? value : refuse("is #{value}, which JSON cannot hold")
-        when Hash then nested(value) { members(value) }
-        when Array then nested(value) { items(value) }
+        when Hash then members(enter(value))
+        when Array then items(enter(value))
         when Symbol then text(value.name)
         when Numeric then value.class.name == "BigDecimal" && value.finite? ? value.to_s("F") : number(value)
         when Time then Values.time(value)
@@ -82,25 +92,46 @@ module Motia
         value.respond_to?(:finite?) && !value.finite? ? refuse("is #{value}, which JSON cannot hold") : value.to_s
       end
 
-      def nested(value)
+      def enter(value)
         refuse("is part of itself") if @ancestors.key?(value)
-        refuse("is nested too deep") if @ancestors.size >= DEEPEST
+        refuse(TOO_DEEP) if @ancestors.size >= DEEPEST
         @ancestors[value] = true
-        result = yield
-        @ancestors.delete(value)
-        result
+        value
       end
+
+      def leave(value)
+        @ancestors.delete(value)
+      end
+
+      # These two have loops and no blocks, which would take several times as much of the stack for each level.
 
       def members(hash)
         copy = {}
-        at = nil
-        hash.each do |key, value|
-          at = key
-          copy[key(key)] = of(value)
-        end
+        keys = hash.keys
+        values = hash.values
+        at = -1
+        copy[key(keys[at])] = of(values[at]) while (at += 1) < keys.size
+        leave(hash)
         copy
       rescue Unwritable => e
-        raise e.within(at.is_a?(String) || at.is_a?(Symbol) ? at : at.inspect)
+        key = keys[at]
+        raise e.within(key.is_a?(String) || key.is_a?(Symbol) ? key : key.inspect)
+      end
+
+      def items(array)
+        copy = []
+        at = -1
+        copy << of(array[at]) while (at += 1) < array.size
+        leave(array)
+        copy
+      rescue Unwritable => e
+        raise e.within(at)
+      end
+
+      # What a value of another kind holds.
+      def inside(value, held)
+        enter(value)
+        of(held).tap { leave(value) }
       end
 
       def key(key)
@@ -113,34 +144,20 @@ module Motia
         end
       end
 
-      def items(array)
-        at = nil
-        array.each_with_index.map do |item, index|
-          at = index
-          of(item)
-        end
-      rescue Unwritable => e
-        raise e.within(at)
-      end
-
       # Classes of libraries that may not be loaded are known by their names.
       def other(value)
         type = value.class
-        return items_of(value) if kind?(type, "Set") || value.respond_to?(:to_ary)
+        return inside(value, value.to_a) if kind?(type, "Set") || value.respond_to?(:to_ary)
         return value.iso8601(3) if kind?(type, "DateTime")
         return value.iso8601 if kind?(type, "Date")
-        return nested(value) { of(value.to_h) } if own?(value, :to_h)
-        return nested(value) { of(JSON.parse(value.to_json)) } if own?(value, :to_json)
+        return inside(value, value.to_h) if own?(value, :to_h)
+        return inside(value, JSON.parse(value.to_json)) if own?(value, :to_json)
 
         refuse("is #{Text.name_of(value)}, which has no JSON form")
       end
 
       def kind?(type, name)
         type.ancestors.any? { |ancestor| Module.instance_method(:name).bind_call(ancestor) == name }
-      end
-
-      def items_of(value)
-        nested(value) { items(value.to_a) }
       end
 
       # Every Enumerable has a to_h, for pairs, and every object a to_json, of its text.

@@ -84,8 +84,10 @@ module Motia
     # The engine is gone, or speaks another language.
     def ended(error)
       exit!(0) if error.nil?
-      STDERR.write("motia worker: the connection to the engine broke: #{error.message}\n")
-      STDERR.write("#{error.backtrace.join("\n")}\n") unless error.is_a?(ProtocolError) || error.is_a?(SystemCallError)
+      where = error.is_a?(ProtocolError) || error.is_a?(SystemCallError) ? nil : error.backtrace
+      said = ["motia worker: the connection to the engine broke: #{error.message}", *where].join("\n")
+      # Past the console, whose lines would go to the engine.
+      IO.instance_method(:write).bind_call(STDERR, "#{said}\n")
       exit!(1)
     end
 
