@@ -445,3 +445,32 @@ fn who_comes_back_to_what_is_not_known_any_more_is_told_so() {
         ["timestamp", "streamName", "groupId", "event"]
     );
 }
+
+#[test]
+fn those_who_are_present_hear_of_one_another() {
+    let project = Project::new(&[BOARD, DO]);
+    let engine = project.dev();
+    let appear = |name: &str| {
+        let (mut socket, _) = greet(&engine);
+        let data =
+            json!({ "streamName": "board", "groupId": "g", "subscriptionId": name, "presence": { "name": name } });
+        socket.say(json!({ "type": "join", "data": data }).to_string());
+        let [sync, present] = collect(&mut socket, 2).try_into().expect("two");
+        assert_eq!((&sync["event"]["type"], &present["subscriptionId"]), (&json!("sync"), &json!(name)));
+        (socket, present["event"]["data"]["present"].clone())
+    };
+    let (mut ada, present) = appear("ada");
+    assert_eq!(present[0]["info"], json!({ "name": "ada" }));
+    let mut silent = Socket::open(engine.port);
+    silent.join("board", "g", None);
+    assert_eq!(silent.event()["type"], "sync");
+    let (bob, present) = appear("bob");
+    let names: Vec<_> = present.as_array().expect("a list").iter().map(|one| &one["info"]["name"]).collect();
+    assert_eq!(names, ["ada", "bob"]);
+    let joined = ada.event();
+    assert_eq!((&joined["type"], &joined["data"]["joined"]["info"]["name"]), (&json!("presence"), &json!("bob")));
+    drop(bob);
+    let left = ada.event();
+    assert_eq!(left["data"]["left"]["presenceId"], joined["data"]["joined"]["presenceId"]);
+    assert!(silent.is_quiet(), "who did not ask for it hears nothing of it");
+}

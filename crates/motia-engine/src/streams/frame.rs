@@ -6,6 +6,7 @@ use motia_ports::streams::{Epoch, Offset, Published, What};
 use motia_worker::message::string;
 
 use super::Subscription;
+use super::rooms::{PresenceId, Present};
 use super::stamps::Stamp;
 
 /// What newer clients are told besides.
@@ -112,6 +113,57 @@ pub(super) fn refused(stamp: Stamp, subscription: &Subscription, code: &str, why
         string(out, why);
         out.put_slice(b"}}}");
     })
+}
+
+/// Everybody who is present.
+pub(super) fn present(stamp: Stamp, subscription: &Subscription, all: &[Present], more: More<'_>) -> Bytes {
+    envelope(stamp, about(subscription), more, |out| {
+        presence(out, |out| {
+            out.put_slice(b"\"present\":[");
+            for (at, one) in all.iter().enumerate() {
+                if at > 0 {
+                    out.put_u8(b',');
+                }
+                one_present(out, one.id, Some(&one.info));
+            }
+            out.put_u8(b']');
+        });
+    })
+}
+
+/// Somebody came.
+pub(super) fn joined(stamp: Stamp, subscription: &Subscription, present: &Present) -> Bytes {
+    envelope(stamp, about(subscription), More::default(), |out| {
+        presence(out, |out| {
+            out.put_slice(b"\"joined\":");
+            one_present(out, present.id, Some(&present.info));
+        });
+    })
+}
+
+/// Somebody left.
+pub(super) fn left(stamp: Stamp, subscription: &Subscription, id: PresenceId) -> Bytes {
+    envelope(stamp, about(subscription), More::default(), |out| {
+        presence(out, |out| {
+            out.put_slice(b"\"left\":");
+            one_present(out, id, None);
+        });
+    })
+}
+
+fn presence(out: &mut BytesMut, data: impl FnOnce(&mut BytesMut)) {
+    out.put_slice(b"{\"type\":\"presence\",\"data\":{");
+    data(out);
+    out.put_slice(b"}}");
+}
+
+fn one_present(out: &mut BytesMut, id: PresenceId, info: Option<&Bytes>) {
+    out.put_slice(format!("{{\"presenceId\":\"{}\"", id.0).as_bytes());
+    if let Some(info) = info {
+        out.put_slice(b",\"info\":");
+        out.put_slice(info);
+    }
+    out.put_u8(b'}');
 }
 
 #[cfg(test)]

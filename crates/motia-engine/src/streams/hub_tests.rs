@@ -36,7 +36,8 @@ impl Bench {
         let (outbox, inbox) = Outbox::new(1 << 20);
         let name = "a".to_owned();
         let subscription = Subscription { stream: "s".into(), group: "g".into(), id: id.map(Into::into), name };
-        self.hub.join(self.hub.watcher(), &outbox, subscription, None).await;
+        let (watcher, to) = (self.hub.watcher(), outbox.clone());
+        self.hub.join(Join { watcher, outbox: to, subscription, from: None, presence: None }).await;
         (outbox, inbox)
     }
 }

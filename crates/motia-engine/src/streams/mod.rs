@@ -33,8 +33,11 @@ use tokio_util::task::TaskTracker;
 use frame::More;
 pub use guard::{Denied, Gate, TurnedAway, Visitor};
 pub use outbox::{Message, Outbox};
-use rooms::{Rooms, Told};
+use rooms::{Departed, PresenceId, Present, Rooms, Told};
 use stamps::Stamps;
+
+/// How many may be present in one group or at one item: each of them is told of each.
+const PRESENT: usize = 1000;
 
 /// How many subscriptions are told at a time how things are.
 const READS: usize = 64;
@@ -68,11 +71,26 @@ impl Subscription {
     }
 }
 
+/// Somebody wants to watch something.
+#[derive(Clone)]
+pub struct Join {
+    /// Who.
+    pub watcher: WatcherId,
+    /// Where it is told.
+    pub outbox: Outbox,
+    /// What.
+    pub subscription: Subscription,
+    /// How far it came before.
+    pub from: Option<Position>,
+    /// What it says of itself to those who are present there: JSON.
+    pub presence: Option<Bytes>,
+}
+
 enum Command {
     Published(Published),
-    Join(WatcherId, Outbox, Subscription, Option<Position>, oneshot::Sender<()>),
-    Known(WatcherId, Subscription, Known, oneshot::Sender<()>),
-    Failed(WatcherId, Outbox, Subscription, String),
+    Join(Join, oneshot::Sender<()>),
+    Known(Join, Known, oneshot::Sender<()>),
+    Failed(Join, String),
     Refuse(Outbox, Subscription, &'static str, String),
     Leave(WatcherId, Subscription),
     Gone(WatcherId),
@@ -102,6 +120,8 @@ pub struct Dispatch {
     rooms: Rooms,
     stamps: Stamps,
     epoch: Epoch,
+    /// How many presences there have been.
+    presences: u64,
     tasks: TaskTracker,
     /// Turns of reads: all who come back after a restart must not fill the memory with what they are told.
     reads: Arc<Semaphore>,
@@ -118,7 +138,7 @@ impl Hub {
         let stamps = Stamps::new(clock, Arc::clone(&streams), tasks.clone());
         let (rooms, epoch) = (Rooms::default(), streams.epoch());
         let reads = Arc::new(Semaphore::new(READS));
-        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, epoch, tasks, reads };
+        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, epoch, presences: 0, tasks, reads };
         (hub, dispatch)
     }
 
@@ -134,9 +154,9 @@ impl Hub {
 
     /// Lets somebody watch: first comes how things are, or what it missed since a position, then what changes. Returns once the first is on
     /// its way.
-    pub async fn join(&self, watcher: WatcherId, outbox: &Outbox, subscription: Subscription, from: Option<Position>) {
+    pub async fn join(&self, join: Join) {
         let (done, begun) = oneshot::channel();
-        self.send(Command::Join(watcher, outbox.clone(), subscription, from, done));
+        self.send(Command::Join(join, done));
         // The engine may be stopping, and the watcher may have left meanwhile.
         let _ = begun.await;
     }
@@ -185,12 +205,17 @@ impl Dispatch {
                     frame::published(stamp, &published, offset_of(&published, greeted))
                 });
             }
-            Command::Join(watcher, outbox, subscription, from, done) => {
-                self.rooms.join(watcher, &outbox, &subscription);
-                self.read(watcher, outbox, subscription, from, done);
+            Command::Join(join, done) => {
+                self.rooms.join(join.watcher, &join.outbox, &join.subscription);
+                self.read(join, done);
             }
-            Command::Known(watcher, subscription, known, _done) => self.known(watcher, &subscription, &known),
-            Command::Failed(watcher, outbox, subscription, why) => {
+            Command::Known(join, known, _done) => {
+                self.known(join.watcher, &join.subscription, &known);
+                if let Some(info) = join.presence.clone() {
+                    self.appear(&join, info);
+                }
+            }
+            Command::Failed(Join { watcher, outbox, subscription, .. }, why) => {
                 let Self { rooms, stamps, .. } = self;
                 rooms.failed(watcher, &subscription, |told: Told<'_>, greeted| match told {
                     Told::Published(published) | Told::Missed(published) => {
@@ -203,8 +228,14 @@ impl Dispatch {
             Command::Refuse(outbox, subscription, code, why) => {
                 self.refuse(&outbox, &subscription, code, &why);
             }
-            Command::Leave(watcher, subscription) => self.rooms.leave(watcher, &subscription),
-            Command::Gone(watcher) => self.rooms.gone(watcher),
+            Command::Leave(watcher, subscription) => {
+                let departed = self.rooms.leave(watcher, &subscription);
+                self.depart(departed);
+            }
+            Command::Gone(watcher) => {
+                let departed = self.rooms.gone(watcher);
+                self.depart(departed);
+            }
         }
     }
 
@@ -237,23 +268,47 @@ impl Dispatch {
         outbox.push(frame::refused(self.stamps.next(), subscription, code, why, more));
     }
 
+    /// Somebody is present from now on: it is told who is, and they are told of it.
+    fn appear(&mut self, join: &Join, info: Bytes) {
+        let Join { watcher, outbox, subscription, .. } = join;
+        self.presences += 1;
+        let present = Present { id: PresenceId(self.presences), info };
+        let Some(all) = self.rooms.appear(*watcher, subscription, present.clone()) else { return };
+        if all.len() > PRESENT {
+            self.rooms.disappear(*watcher, subscription);
+            let why = format!("{PRESENT} are present already, and no more can be");
+            return self.refuse(outbox, subscription, "TOO_MANY_PRESENT", &why);
+        }
+        let more = More { subscription: name_of(subscription, true), ..More::default() };
+        outbox.answer(frame::present(self.stamps.next(), subscription, &all, more));
+        let Subscription { stream, group, id, .. } = subscription;
+        let joined = frame::joined(self.stamps.next(), subscription, &present);
+        for witness in self.rooms.witnesses(stream, group, id.as_ref(), present.id) {
+            witness.push(joined.clone());
+        }
+    }
+
+    /// Those who are present are told who is not any more.
+    fn depart(&mut self, departed: impl IntoIterator<Item = Departed>) {
+        for Departed { stream, group, id, presence } in departed {
+            let about = Subscription { id: id.clone(), ..Subscription::whole(&stream, group.clone()) };
+            let left = frame::left(self.stamps.next(), &about, presence);
+            for witness in self.rooms.witnesses(&stream, &group, id.as_ref(), presence) {
+                witness.push(left.clone());
+            }
+        }
+    }
+
     /// Reads how things are, or what was missed, for a subscription that has begun.
-    fn read(
-        &self,
-        watcher: WatcherId,
-        outbox: Outbox,
-        subscription: Subscription,
-        from: Option<Position>,
-        done: oneshot::Sender<()>,
-    ) {
+    fn read(&self, join: Join, done: oneshot::Sender<()>) {
         let (hub, streams, turns) = (self.hub.clone(), Arc::clone(&self.streams), Arc::clone(&self.reads));
         self.tasks.spawn(async move {
             let turn = turns.acquire_owned().await;
-            let known = what_is_known(&*streams, &subscription, from).await;
+            let known = what_is_known(&*streams, &join.subscription, join.from.clone()).await;
             drop(turn);
             match known {
-                Ok(known) => hub.send(Command::Known(watcher, subscription, known, done)),
-                Err(error) => hub.send(Command::Failed(watcher, outbox, subscription, error.to_string())),
+                Ok(known) => hub.send(Command::Known(join, known, done)),
+                Err(error) => hub.send(Command::Failed(join, error.to_string())),
             }
         });
     }

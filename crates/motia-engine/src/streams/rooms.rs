@@ -1,6 +1,6 @@
 //! Who watches what. Without IO or clock.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use motia_core::{GroupId, ItemKey, StreamName};
@@ -34,6 +34,27 @@ pub(super) struct Rooms {
     places: HashMap<WatcherId, HashSet<Place>>,
 }
 
+/// One who is present in a group or at an item, and is told who else is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Present {
+    pub(super) id: PresenceId,
+    /// What it says of itself: JSON.
+    pub(super) info: Bytes,
+}
+
+/// Somebody's presence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct PresenceId(pub(super) u64);
+
+/// A presence that has ended, and where it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Departed {
+    pub(super) stream: StreamName,
+    pub(super) group: GroupId,
+    pub(super) id: Option<ItemKey>,
+    pub(super) presence: PresenceId,
+}
+
 /// A watcher in a room: what it watches there. Messages do not say for which subscription they are, so it is told of everything once.
 struct Member {
     outbox: Outbox,
@@ -52,6 +73,8 @@ struct Interest {
     names: HashSet<String>,
     /// It has been told how things are, up to this change.
     known: Option<Offset>,
+    /// As whom it is present, by the id of the subscription.
+    present: BTreeMap<String, Present>,
 }
 
 impl Interest {
@@ -165,14 +188,82 @@ impl Rooms {
         self.rooms.get_mut(&place)?.get_mut(&watcher)
     }
 
-    /// A subscription ends.
-    pub(super) fn leave(&mut self, watcher: WatcherId, subscription: &Subscription) {
-        let Some(member) = self.member(watcher, subscription) else { return };
-        let Some(interest) = member.interest(subscription.id.as_ref()) else { return };
-        interest.names.remove(&subscription.name);
-        if !interest.names.is_empty() {
-            return;
+    /// Somebody who watches something is present there from now on. Answers with everybody who is, itself among them, in the order in which
+    /// they came; `None` if it does not watch it any more.
+    pub(super) fn appear(
+        &mut self,
+        watcher: WatcherId,
+        subscription: &Subscription,
+        present: Present,
+    ) -> Option<Vec<Present>> {
+        let member = self.member(watcher, subscription)?;
+        let interest = member.interest(subscription.id.as_ref())?;
+        interest.present.insert(subscription.name.clone(), present);
+        let place = (subscription.stream.clone(), subscription.group.clone());
+        let mut all: Vec<_> = self
+            .interests(&place, subscription.id.as_ref())
+            .flat_map(|(_, interest)| interest.present.values())
+            .cloned()
+            .collect();
+        all.sort_by_key(|present| present.id);
+        Some(all)
+    }
+
+    /// A presence ends; what it watches goes on.
+    pub(super) fn disappear(&mut self, watcher: WatcherId, subscription: &Subscription) {
+        let member = self.member(watcher, subscription);
+        if let Some(interest) = member.and_then(|member| member.interest(subscription.id.as_ref())) {
+            interest.present.remove(&subscription.name);
         }
+    }
+
+    /// Those who are present in a group or at an item, to be told of somebody else.
+    pub(super) fn witnesses(
+        &self,
+        stream: &StreamName,
+        group: &GroupId,
+        id: Option<&ItemKey>,
+        but: PresenceId,
+    ) -> impl Iterator<Item = &Outbox> {
+        let place = (stream.clone(), group.clone());
+        let others = self
+            .interests(&place, id)
+            .filter(move |(_, interest)| interest.present.values().any(|present| present.id != but));
+        others.map(|(member, _)| &member.outbox).collect::<Vec<_>>().into_iter()
+    }
+
+    fn interests(&self, place: &Place, id: Option<&ItemKey>) -> impl Iterator<Item = (&Member, &Interest)> {
+        let members = self.rooms.get(place).into_iter().flat_map(HashMap::values);
+        members.filter_map(move |member| {
+            let interest = match id {
+                None => member.whole.as_ref(),
+                Some(id) => member.items.get(id),
+            };
+            Some((member, interest?))
+        })
+    }
+
+    /// A subscription ends, and with it its presence.
+    pub(super) fn leave(&mut self, watcher: WatcherId, subscription: &Subscription) -> Option<Departed> {
+        let member = self.member(watcher, subscription)?;
+        let interest = member.interest(subscription.id.as_ref())?;
+        let Subscription { stream, group, id, name } = subscription;
+        let departed = interest.present.remove(name).map(|present| Departed {
+            stream: stream.clone(),
+            group: group.clone(),
+            id: id.clone(),
+            presence: present.id,
+        });
+        interest.names.remove(name);
+        if interest.names.is_empty() {
+            self.forget(watcher, subscription);
+        }
+        departed
+    }
+
+    /// A watcher watches something no more.
+    fn forget(&mut self, watcher: WatcherId, subscription: &Subscription) {
+        let Some(member) = self.member(watcher, subscription) else { return };
         match &subscription.id {
             None => member.whole = None,
             Some(id) => drop(member.items.remove(id)),
@@ -196,11 +287,24 @@ impl Rooms {
         }
     }
 
-    /// A watcher is gone.
-    pub(super) fn gone(&mut self, watcher: WatcherId) {
+    /// A watcher is gone, and all of its presences.
+    pub(super) fn gone(&mut self, watcher: WatcherId) -> Vec<Departed> {
+        let mut departed = Vec::new();
         for place in self.places.remove(&watcher).unwrap_or_default() {
+            if let Some(member) = self.rooms.get(&place).and_then(|room| room.get(&watcher)) {
+                let items = member.items.iter().map(|(id, interest)| (Some(id), interest));
+                for (id, interest) in member.whole.iter().map(|whole| (None, whole)).chain(items) {
+                    departed.extend(interest.present.values().map(|present| Departed {
+                        stream: place.0.clone(),
+                        group: place.1.clone(),
+                        id: id.cloned(),
+                        presence: present.id,
+                    }));
+                }
+            }
             self.remove(watcher, &place);
         }
+        departed
     }
 
     /// Tells those who watch the group or the item: one message to each watcher, however many subscriptions it has.
@@ -329,6 +433,33 @@ mod tests {
         rooms.leave(watcher, &item);
         rooms.synced(watcher, &subscription("g", None, "c"), Offset(2), &[], write);
         assert_eq!(heard(&mut hears), [frame("sync"), frame("3 held")]);
+    }
+
+    #[test]
+    fn those_who_are_present_know_of_one_another() {
+        let (mut rooms, one, other) = (Rooms::default(), WatcherId(1), WatcherId(2));
+        let ((to_one, _), (to_other, _), (to_third, _)) = (outbox(), outbox(), outbox());
+        let item = |name| subscription("g", Some("1"), name);
+        let present = |id| Present { id: PresenceId(id), info: frame("{}") };
+        for (watcher, outbox, name) in [(one, &to_one, "a"), (other, &to_other, "b"), (WatcherId(3), &to_third, "c")] {
+            rooms.join(watcher, outbox, &item(name));
+            rooms.synced(watcher, &item(name), Offset(0), &[], write);
+        }
+        assert_eq!(rooms.appear(one, &item("a"), present(1)), Some(vec![present(1)]));
+        assert_eq!(rooms.appear(other, &item("b"), present(2)), Some(vec![present(1), present(2)]));
+        assert_eq!(rooms.appear(WatcherId(9), &item("z"), present(3)), None);
+        let witnesses =
+            |rooms: &Rooms, but| rooms.witnesses(&"s".into(), &"g".into(), Some(&"1".into()), PresenceId(but)).count();
+        assert_eq!((witnesses(&rooms, 2), witnesses(&rooms, 9)), (1, 2), "the third did not ask for it");
+        let gone = |presence| Departed {
+            stream: "s".into(),
+            group: "g".into(),
+            id: Some("1".into()),
+            presence: PresenceId(presence),
+        };
+        assert_eq!(rooms.leave(one, &item("a")), Some(gone(1)));
+        assert_eq!(rooms.leave(one, &item("a")), None);
+        assert_eq!((rooms.gone(other), witnesses(&rooms, 9)), (vec![gone(2)], 0));
     }
 
     #[test]

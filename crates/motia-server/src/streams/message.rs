@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use motia_core::{GroupId, ItemKey, StreamName};
 use motia_engine::streams::Subscription;
 use motia_ports::streams::{Offset, Position};
@@ -15,8 +16,8 @@ pub(super) enum Message {
     Hello,
     /// Is anybody there?
     Ping,
-    /// It wants to watch something, and may know how it was.
-    Join(Subscription, Option<Position>),
+    /// It wants to watch something, may know how it was, and may be present there, with what it says of itself.
+    Join(Subscription, Option<Position>, Option<Bytes>),
     /// It watches something no more.
     Leave(Subscription),
     /// Something that means nothing to us. Newer clients may say it.
@@ -55,6 +56,14 @@ struct About<'a> {
     epoch: Option<Text<'a>>,
     #[serde(default)]
     offset: Option<serde_json::Value>,
+    #[serde(borrow, default)]
+    presence: Option<&'a RawValue>,
+}
+
+/// Without the spaces of whoever wrote it.
+fn compact(json: &RawValue) -> Bytes {
+    serde_json::from_str::<serde_json::Value>(json.get())
+        .map_or_else(|_| Bytes::from_static(b"null"), |value| value.to_string().into())
 }
 
 /// A text; or a number, which programs without types send where ids are numbers. Anything else is no text at all.
@@ -98,8 +107,8 @@ impl Message {
             "hello" => Ok(Self::Hello),
             "ping" => Ok(Self::Ping),
             "join" => about(|mut about| {
-                let position = about.position();
-                Ok(Self::Join(about.subscription()?, position))
+                let (position, presence) = (about.position(), about.presence.map(compact));
+                Ok(Self::Join(about.subscription()?, position, presence))
             }),
             "leave" => about(|about| Ok(Self::Leave(about.subscription()?))),
             _ => Ok(Self::Other),
@@ -136,13 +145,13 @@ mod tests {
         let join = r#"{"type":"join","data":{"streamName":"order","groupId":"all","id":"o\"1","subscriptionId":"u","more":[1]}}"#;
         let subscription =
             Subscription { stream: "order".into(), group: "all".into(), id: Some("o\"1".into()), name: "u".into() };
-        assert_eq!(Message::parse(join), Ok(Message::Join(subscription.clone(), None)));
+        assert_eq!(Message::parse(join), Ok(Message::Join(subscription.clone(), None, None)));
         let resume = join.replace("\"more\":[1]", "\"offset\":7,\"epoch\":\"e\"");
         let position = Position { epoch: "e".into(), offset: Offset(7) };
-        assert_eq!(Message::parse(&resume), Ok(Message::Join(subscription.clone(), Some(position))));
+        assert_eq!(Message::parse(&resume), Ok(Message::Join(subscription.clone(), Some(position), None)));
         for odd in ["\"offset\":-1,\"epoch\":\"e\"", "\"offset\":{},\"epoch\":[]", "\"offset\":7"] {
             let odd = join.replace("\"more\":[1]", odd);
-            assert_eq!(Message::parse(&odd), Ok(Message::Join(subscription.clone(), None)));
+            assert_eq!(Message::parse(&odd), Ok(Message::Join(subscription.clone(), None, None)));
         }
         assert_eq!(Message::parse(r#"{"type":"hello","data":{"protocol":1}}"#), Ok(Message::Hello));
         assert_eq!(Message::parse(r#"{"type":"ping"}"#), Ok(Message::Ping));

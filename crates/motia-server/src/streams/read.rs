@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Request, Response};
 use motia_core::{GroupId, ItemKey, StreamName};
 use motia_engine::Engine;
-use motia_engine::streams::{Denied, Outbox, Subscription};
+use motia_engine::streams::{Denied, Join, Outbox, Subscription};
 use motia_ports::streams::{Offset, Position};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -156,7 +156,8 @@ async fn events(
     let hub = engine.hub().clone();
     let watcher = hub.watcher();
     let gone = Gone { hub: hub.clone(), watcher };
-    hub.join(watcher, &outbox, subscription, last_heard(headers)).await;
+    let from = last_heard(headers);
+    hub.join(Join { watcher, outbox: outbox.clone(), subscription, from, presence: None }).await;
     let epoch = hub.epoch().clone();
     let state = (inbox, outbox, gone);
     let told = futures_util::stream::unfold(state, |(mut inbox, outbox, gone)| async move {

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use motia_engine::Engine;
-use motia_engine::streams::{Denied, Message as ToClient, Outbox, Subscription, Visitor, WatcherId};
+use motia_engine::streams::{Denied, Join, Message as ToClient, Outbox, Subscription, Visitor, WatcherId};
 use motia_ports::streams::Position;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -147,7 +147,7 @@ impl Session {
                 _ => continue,
             };
             let done = match Message::parse(text.as_str()) {
-                Ok(Message::Join(subscription, from)) => self.join(subscription, from).await,
+                Ok(Message::Join(subscription, from, presence)) => self.join(subscription, from, presence).await,
                 Ok(Message::Leave(subscription)) => {
                     if self.subscriptions.remove(&subscription) {
                         self.socket.engine.hub().leave(self.watcher, subscription);
@@ -185,7 +185,12 @@ impl Session {
         self.outbox.answer(hello.to_string().into());
     }
 
-    async fn join(&mut self, subscription: Subscription, from: Option<Position>) -> Result<(), End> {
+    async fn join(
+        &mut self,
+        subscription: Subscription,
+        from: Option<Position>,
+        presence: Option<Bytes>,
+    ) -> Result<(), End> {
         if self.subscriptions.len() >= SUBSCRIPTIONS && !self.subscriptions.contains(&subscription) {
             let why = format!("one connection can watch {SUBSCRIPTIONS} items and groups at a time");
             self.refuse(subscription, "TOO_MANY_SUBSCRIPTIONS", why).await;
@@ -196,8 +201,10 @@ impl Session {
                 self.subscriptions.insert(subscription.clone());
                 // What a client asks for is read no faster than it takes it.
                 self.outbox.room().await;
-                let from = from.filter(|_| self.outbox.greeted());
-                self.socket.engine.hub().join(self.watcher, &self.outbox, subscription, from).await;
+                let greeted = self.outbox.greeted();
+                let (from, presence) = (from.filter(|_| greeted), presence.filter(|_| greeted));
+                let (watcher, outbox) = (self.watcher, self.outbox.clone());
+                self.socket.engine.hub().join(Join { watcher, outbox, subscription, from, presence }).await;
                 Ok(())
             }
             Err(denied) => {
