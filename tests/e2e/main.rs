@@ -27,6 +27,7 @@
 //! | `scale` | several workers, a process per call, a debugger |
 //! | `streams` | streams to those who watch |
 //! | `stream_reads` | streams over plain HTTP, and as Server-Sent Events |
+//! | `stream_faults` | who watches misses nothing over cuts, kills and power cuts |
 //! | `stream_clients` | the clients that the original published, unchanged |
 //! | `tutorials` | the Python of the documentation runs as it is printed |
 
@@ -55,6 +56,7 @@ mod scale;
 mod storage;
 mod store;
 mod stream_clients;
+mod stream_faults;
 mod stream_reads;
 mod streaming;
 mod streams;

@@ -49,6 +49,15 @@ impl Socket {
         }
     }
 
+    /// Opens one, if the engine is there and stays there.
+    pub(crate) fn if_open(port: u16) -> Option<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let request = format!("ws://127.0.0.1:{port}/").into_client_request().expect("a request");
+        let (socket, _) = tungstenite::client::client(request, stream).ok()?;
+        Some(Self { socket, protocol: None })
+    }
+
     pub(crate) fn join(&mut self, stream: &str, group: &str, id: Option<&str>) {
         self.ask("join", stream, group, id);
     }
@@ -83,6 +92,17 @@ impl Socket {
                 Message::Text(text) => return serde_json::from_str(&text).expect("JSON"),
                 Message::Close(frame) => panic!("closed: {frame:?}"),
                 _ => {}
+            }
+        }
+    }
+
+    /// The next message, unless the connection ends.
+    pub(crate) fn try_next(&mut self) -> Option<Value> {
+        loop {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => return Some(serde_json::from_str(&text).expect("JSON")),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
             }
         }
     }
