@@ -6,8 +6,9 @@ NODE_OLDEST := 20.19
 EXAMPLE ?= petstore
 PORT ?= 3000
 ROUNDS ?= 2000
+SECONDS ?= 60
 
-.PHONY: help run test bench soak compat lint install check-node check-python check-cargo sdk-deps example-deps
+.PHONY: help run test bench soak compat fuzz lint install check-node check-python check-cargo sdk-deps example-deps
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -47,6 +48,10 @@ lint: check-cargo check-node ## Formatting, clippy, licences, the SDK's style
 	@test -x target/lint/bin/ruff || (python3 -m venv target/lint && target/lint/bin/pip install --quiet ruff==0.14.6)
 	target/lint/bin/ruff check sdk/python
 	target/lint/bin/ruff format --check sdk/python
+
+fuzz: check-cargo ## Feed random bytes to the decoders (SECONDS=60 each)
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@for target in http websocket worker; do cargo fuzz run -s none $$target -- -max_total_time=$(SECONDS) -max_len=4096 || exit 1; done
 
 install: check-cargo ## Put motia on PATH (in cargo's bin folder)
 	cargo install --locked --profile dist --path crates/motia

@@ -11,7 +11,7 @@
 //! | [`cors`] | who may read responses in a browser |
 //! | `files` | the files of the `static` knob |
 //! | [`edge`] | one request, from the first byte to the last |
-//! | `streams` | WebSockets: streams to those who watch |
+//! | [`streams`] | WebSockets: streams to those who watch |
 //! | [`server`] | listeners |
 //! | [`accept`] | from listeners to connections: no more than there are descriptors for |
 //! | [`connection`] | one connection: HTTP/1.1 or HTTP/2, and the patience for slow clients |
@@ -31,7 +31,7 @@ pub mod request;
 pub mod response;
 pub mod router;
 pub mod server;
-mod streams;
+pub mod streams;
 pub mod upload;
 
 pub use app::{App, AppPath};

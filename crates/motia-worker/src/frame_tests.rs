@@ -1,3 +1,4 @@
+use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
@@ -96,4 +97,49 @@ fn kinds_of_a_newer_version_are_skipped() {
     encode(&mut stream, Kind::Ping, 0, 3, b"", b"");
     let frame = decode(&mut stream).expect("valid").expect("whole");
     assert_eq!((frame.kind, frame.id), (Kind::Ping, 3));
+}
+
+/// All frames of a stream, until it ends or breaks the protocol.
+fn all(stream: &[u8], step: usize) -> (Vec<Frame>, bool) {
+    let (mut buffer, mut frames) = (BytesMut::new(), Vec::new());
+    for piece in stream.chunks(step.max(1)) {
+        buffer.extend_from_slice(piece);
+        loop {
+            match decode(&mut buffer) {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(_) => return (frames, true),
+            }
+        }
+    }
+    (frames, false)
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_frames_or_a_breach_however_they_arrive(
+        stream in prop::collection::vec(any::<u8>(), 0..300),
+        step in 1_usize..50,
+    ) {
+        prop_assert_eq!(all(&stream, step), all(&stream, stream.len()));
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded(
+        frames in prop::collection::vec((1_u8..=20, any::<u32>(), "[a-z]{0,20}", prop::collection::vec(any::<u8>(), 0..200)), 0..8),
+        step in 1_usize..100,
+    ) {
+        let mut stream = BytesMut::new();
+        let mut expected = Vec::new();
+        for (kind, id, text, body) in frames {
+            let Some(kind) = Kind::from_byte(kind) else { continue };
+            let meta = format!("{{\"a\":\"{text}\"}}");
+            encode(&mut stream, kind, 0, id, meta.as_bytes(), &body);
+            expected.push((kind, id, meta.into_bytes(), body));
+        }
+        let (frames, broken) = all(&stream, step);
+        let decoded: Vec<_> =
+            frames.into_iter().map(|frame| (frame.kind, frame.id, frame.meta.to_vec(), frame.body.to_vec())).collect();
+        prop_assert_eq!((decoded, broken), (expected, false));
+    }
 }

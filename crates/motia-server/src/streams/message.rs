@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// A message of a client.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Message {
     /// It is a newer client, and knows more than those of the original.
     Hello,
     /// Is anybody there?
@@ -26,7 +26,7 @@ pub(super) enum Message {
 
 /// Why a message cannot be understood.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Misunderstood {
+pub enum Misunderstood {
     /// It is not JSON.
     NotJson,
     /// Something is missing. What, for people.
@@ -87,7 +87,7 @@ impl Text<'_> {
 
 impl Message {
     /// Reads a message.
-    pub(super) fn parse(text: &str) -> Result<Self, Misunderstood> {
+    pub fn parse(text: &str) -> Result<Self, Misunderstood> {
         let envelope: Envelope<'_> = match serde_json::from_str(text) {
             Ok(envelope) => envelope,
             Err(error) if error.is_data() => return Ok(Self::Other),
@@ -138,6 +138,8 @@ impl About<'_> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -165,6 +167,51 @@ mod tests {
         for text in ["5", "null", "[]", "{}", r#"{"type":"later"}"#, r#"{"type":{}}"#, r#"{"type":3,"data":3}"#] {
             assert_eq!(Message::parse(text), Ok(Message::Other), "{text}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_understood_or_refused(text in "\\PC*") {
+            let _ = Message::parse(&text);
+        }
+
+        #[test]
+        fn any_json_that_is_whole_is_no_breach(kind in "join|leave|hello|ping|[a-z]{0,8}", data in json_value()) {
+            let message = serde_json::json!({ "type": kind, "data": data }).to_string();
+            prop_assert_ne!(Message::parse(&message), Err(Misunderstood::NotJson));
+            prop_assert_eq!(Message::parse(&message[..message.len() - 1]), Err(Misunderstood::NotJson));
+        }
+
+        #[test]
+        fn names_of_any_characters_arrive(stream in ".*", group in ".*", id in ".+", name in ".*") {
+            let data = serde_json::json!({ "streamName": stream, "groupId": group, "id": id, "subscriptionId": name });
+            let message = serde_json::json!({ "type": "leave", "data": data }).to_string();
+            let named =
+                Subscription { stream: stream.into(), group: group.into(), id: Some(id.into()), name };
+            prop_assert_eq!(Message::parse(&message), Ok(Message::Leave(named)));
+        }
+    }
+
+    fn json_value() -> impl Strategy<Value = serde_json::Value> {
+        let leaf = prop_oneof![
+            Just(serde_json::Value::Null),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            ".{0,8}".prop_map(Into::into),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            let member = prop_oneof![
+                Just("streamName".to_owned()),
+                Just("groupId".to_owned()),
+                Just("offset".to_owned()),
+                ".{0,4}"
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+                prop::collection::hash_map(member, inner, 0..4)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! | `socket` | one client, from its first message to its last |
 //! | `read` | streams over plain HTTP, and as Server-Sent Events |
 
-mod message;
+pub mod message;
 pub(crate) mod read;
 mod socket;
 
