@@ -134,19 +134,39 @@ export function streamsClass(names) {
 
 function createStream(call, stream) {
   const mark = (group, item) => marked(stream, group, item)
+  const all = (group, items) => items.map((item) => mark(group, item))
   return {
     get: (group, id) => operate(call, 'stream.get', { stream, group, id }, undefined, (item) => mark(group, item)),
     set: (group, id, data) =>
       operate(call, 'stream.set', { stream, group, id }, unmarked(data), (item) => mark(group, item)),
     delete: (group, id) =>
       operate(call, 'stream.delete', { stream, group, id }, undefined, (item) => mark(group, item)),
-    getGroup: (group) =>
-      operate(call, 'stream.getGroup', { stream, group }, undefined, (items) => items.map((item) => mark(group, item))),
+    update: (group, id, changes) =>
+      operate(call, 'stream.update', { stream, group, id }, changes, (item) => mark(group, item)),
+    getGroup: (group) => operate(call, 'stream.getGroup', { stream, group }, undefined, (items) => all(group, items)),
+    query: (group, query) =>
+      operate(call, 'stream.query', { stream, group }, query, (items) => all(group, items), undefined, complete(query)),
+    clear: (group) => operate(call, 'stream.clear', { stream, group }),
     send: (channel, event) => {
       const { groupId: group, id } = channel ?? {}
       const { type, data } = event ?? {}
       return operate(call, 'stream.send', id == null ? { stream, group } : { stream, group, id }, { type, data })
     },
+  }
+}
+
+/**
+ * A replacer for the JSON of a query. What JSON leaves out or turns into null would ask for more than was meant:
+ * `where: { owner: undefined }` for everybody's items, `limit: NaN` for all of them. Only whole parts may be undefined.
+ */
+function complete(query) {
+  return function (name, value) {
+    const lost =
+      typeof value === 'number' ? !Number.isFinite(value) : value === undefined || typeof value === 'function'
+    if (lost && value !== query && !(value === undefined && this === query)) {
+      throw new TypeError(`'${name}' is ${typeof value === 'number' ? value : typeof value}`)
+    }
+    return value
   }
 }
 

@@ -9,14 +9,14 @@ export const ownerOf = (error) => (typeof error === 'object' && error !== null ?
 
 /**
  * Asks for `op` and resolves with what `read` makes of the reply. `names` are groups, keys, topics; `value` is the
- * JSON body; `more` are members that the engine reads as they are. What cannot be sent (a name that is no text, data that is no JSON) rejects as a refused operation does.
+ * JSON body, written with `replacer`; `more` are members that the engine reads as they are. What cannot be sent (a name that is no text, data that is no JSON) rejects as a refused operation does.
  *
  * An async function, so that the error is made where V8 still knows who awaits it: its stack names the user's line at
  * no cost for the operations that succeed. (Taking the stack of every operation would cost more than the operation.)
  */
-export async function operate(call, op, names, value, read, more) {
+export async function operate(call, op, names, value, read, more, replacer) {
   try {
-    const { error, result } = await ask(call, metaOf(call, op, names, more), bodyOf(op, value))
+    const { error, result } = await ask(call, metaOf(call, op, names, more), bodyOf(op, value, replacer))
     if (error !== undefined) throw new OperationError(error.message, error.code)
     return read === undefined ? result : read(result)
   } catch (error) {
@@ -70,11 +70,11 @@ function nameText(op, name, value) {
   throw new TypeError(`${op}: ${name} must be a string, not ${what}`)
 }
 
-function bodyOf(op, value) {
+function bodyOf(op, value, replacer) {
   if (value === undefined) return undefined
   let text
   try {
-    text = JSON.stringify(value)
+    text = JSON.stringify(value, replacer)
   } catch (cause) {
     throw new TypeError(`${op}: the data cannot be written as JSON: ${cause.message}`, { cause })
   }

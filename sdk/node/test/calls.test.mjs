@@ -202,7 +202,7 @@ test('ctx has its members as its own, and they can be taken apart', async () => 
   ])
   assert.deepEqual(body.logger, ['debug', 'info', 'warn', 'error', 'log', 'child', 'addListener'])
   assert.deepEqual([body.known, body.unknown], [true, true])
-  assert.deepEqual(body.chat, ['get', 'set', 'delete', 'getGroup', 'send'])
+  assert.deepEqual(body.chat, ['get', 'set', 'delete', 'update', 'getGroup', 'query', 'clear', 'send'])
 })
 
 test('the result waits for operations that nobody awaits', async () => {

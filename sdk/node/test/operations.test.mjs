@@ -150,6 +150,55 @@ test('streams: items come back with their mark, and go without it', async () => 
   assert.equal((await run(`return streams.chat.set('room', 'm1', null)`, () => null)).result, null)
 })
 
+test('streams: update, query, clear', async () => {
+  const stored = { text: 'hi', id: 'm1', _createdAt: 1 }
+  const item = { ...stored, __motia: { type: 'state-stream', streamName: 'chat', groupId: '7', id: 'm1' } }
+  const at = { stream: 'chat', group: '7' }
+  const update = await run(`return streams.chat.update(7, 'm1', [{ type: 'increment', path: 'n' }])`, () => stored)
+  assert.deepEqual(update.op, { op: 'stream.update', ...at, id: 'm1', value: [{ type: 'increment', path: 'n' }] })
+  assert.deepEqual(update.result, item)
+  assert.equal((await run(`return streams.chat.update(7, 'm1', [{ type: 'remove' }])`, () => null)).result, null)
+
+  const asked = {
+    where: { done: false, due: { lt: 5 }, 'by.name': null },
+    order: ['-due', 'title'],
+    limit: 10,
+    offset: 0,
+  }
+  const query = await run(`return streams.chat.query(7, ${JSON.stringify(asked)})`, () => [stored, stored])
+  assert.deepEqual(query.op, { op: 'stream.query', ...at, value: asked })
+  assert.deepEqual(query.result, [item, item])
+  assert.deepEqual((await run(`return streams.chat.query(7)`, () => [])).op, {
+    op: 'stream.query',
+    ...at,
+    value: undefined,
+  })
+  assert.equal((await run(`return streams.chat.query(7, null)`, () => [])).op.value, null)
+  const { value } = (
+    await run(`return streams.chat.query(7, { where: undefined, order: undefined, limit: 1 })`, () => [])
+  ).op
+  assert.deepEqual(value, { limit: 1 })
+
+  const clear = await run(`return streams.chat.clear(7)`, () => 3)
+  assert.deepEqual([clear.op, clear.result], [{ op: 'stream.clear', ...at, value: undefined }, 3])
+})
+
+test('a query asks for no more than was meant', async () => {
+  for (const [query, problem] of [
+    [`{ where: { owner: undefined } }`, `'owner' is undefined`],
+    [`{ where: { owner: { eq: undefined } } }`, `'eq' is undefined`],
+    [`{ where: { owner: { in: ['a', undefined] } } }`, `'1' is undefined`],
+    [`{ where: { limit: undefined } }`, `'limit' is undefined`],
+    [`{ where: { owner: () => 'ada' } }`, `'owner' is function`],
+    [`{ where: { due: { lt: Infinity } } }`, `'lt' is Infinity`],
+    [`{ limit: Number('x') }`, `'limit' is NaN`],
+  ]) {
+    engine.ops.length = 0
+    const { error, op } = await run(`return streams.chat.query('room', ${query})`)
+    assert.deepEqual([error?.message, op], [`stream.query: the data cannot be written as JSON: ${problem}`, {}], query)
+  }
+})
+
 test('streams: send, with and without an item', async () => {
   const { op } = await run(`await streams.chat.send({ groupId: 'room' }, { type: 'typing', data: { who: 'ada' } })`)
   assert.deepEqual(op, {
@@ -170,6 +219,10 @@ test('names that are no text are mistakes, and are named', async () => {
     [`await state.get('g')`]: 'state.get: key must be a string, not undefined',
     [`await state.set({}, 'k', 1)`]: 'state.set: group must be a string, not object',
     [`await streams.chat.get(null, 'k')`]: 'stream.get: group must be a string, not null',
+    [`await streams.chat.update('g', undefined, [])`]: 'stream.update: id must be a string, not undefined',
+    [`await streams.chat.query({ where: {} })`]: 'stream.query: group must be a string, not object',
+    [`await streams.chat.clear()`]: 'stream.clear: group must be a string, not undefined',
+    [`await streams.chat.query('g', () => {})`]: 'stream.query: a function has no JSON form',
     [`await streams.chat.send({}, {})`]: 'stream.send: group must be a string, not undefined',
     [`await emit()`]: 'emit: topic must be a string, not undefined',
     [`await emit({ topic: ['a'] })`]: 'emit: topic must be a string, not an array',

@@ -10,7 +10,8 @@ class Bag(dict):  # type: ignore[type-arg]
     """A dict with attribute access. What Motia hands to a handler is made of these, through all lists and levels.
 
     The methods of dict win: a member named `items` is `bag["items"]`. A missing member raises AttributeError, so that
-    `getattr(bag, "name", default)` and `hasattr` work.
+    `getattr(bag, "name", default)` and `hasattr` work. A plain dict that somebody has put in has attributes too once it
+    has been asked for by attribute: what stands there then is a copy.
     """
 
     __slots__ = ()
@@ -20,9 +21,13 @@ class Bag(dict):  # type: ignore[type-arg]
         # whoever sends the data could pass it off for something else.
         if not (name.startswith("__") and name.endswith("__")):
             try:
-                return self[name]
+                value = self[name]
             except KeyError:
                 pass
+            else:
+                if type(value) is dict:
+                    value = self[name] = bagged(value)
+                return value
         raise AttributeError(_missing(self, name))
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -36,6 +41,12 @@ class Bag(dict):  # type: ignore[type-arg]
 
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *(key for key in self if isinstance(key, str))})
+
+    def __or__(self, other: Any) -> Any:
+        return _union(self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        return _union(other, self)
 
     def copy(self) -> Bag:
         return type(self)(self)
@@ -53,6 +64,11 @@ class Bag(dict):  # type: ignore[type-arg]
         for key, value in self.items():
             copied[deepcopy(key, memo)] = deepcopy(value, memo)
         return copied
+
+
+def _union(first: Any, second: Any) -> Any:
+    both = isinstance(first, dict) and isinstance(second, dict)
+    return Bag({**first, **second}) if both else NotImplemented
 
 
 def _missing(bag: Bag, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Optional
 from ._runtime import NOTHING
 from ._worker.operate import operate
 from .bag import Bag
+from .state_value import StateValue
 
 #: The members of an event in both spellings, by the name that they have on the wire.
 _MEMBERS = {
@@ -43,7 +44,8 @@ class Emitted(Bag):
 def emit(call: Any, event: Any, data: Any, members: dict[str, Any]) -> Any:
     """`emit({"topic": …, "data": …})`, `emit("topic", data)` and `emit(topic=…, data=…)`."""
     if isinstance(event, Mapping):
-        if members:
+        # A StateValue would give itself as the data that it does not have.
+        if members or type(event) is StateValue:
             event = {**event, **members}
         topic = event.get("topic", NOTHING)
         data = event.get("data", data)

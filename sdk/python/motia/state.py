@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from ._worker.operate import operate
 from .emitting import seconds
+from .state_value import state_value
 
 
 class State:
@@ -17,8 +18,8 @@ class State:
         self._call = call
 
     def get(self, group: str, key: str) -> Any:
-        """The value, or None."""
-        return operate(self._call, "state.get", {"group": group, "key": key})
+        """The value, or None. A dict also answers to `data`, see StateValue."""
+        return operate(self._call, "state.get", {"group": group, "key": key}, read=state_value)
 
     def set(
         self, group: str, key: str, value: Any, options: Optional[dict[str, Any]] = None, *, ttl: Any = None

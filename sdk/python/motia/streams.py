@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from ._runtime import NOTHING
 from ._worker.operate import operate
+from .state_value import StateValue
 
 
 class Stream:
@@ -31,10 +32,29 @@ class Stream:
         names = {"stream": self._name, "group": group, "id": id}
         return operate(self._call, "stream.delete", names, read=_marked, extra=(self._name, group))
 
+    def update(self, group: str, id: str, changes: list[dict[str, Any]]) -> Any:
+        """Makes all changes where the item is kept, or none. Gives the item then, or None if nothing is left of it."""
+        names = {"stream": self._name, "group": group, "id": id}
+        return operate(self._call, "stream.update", names, changes, _marked, (self._name, group))
+
     def get_group(self, group: str) -> Any:
         """All items of a group."""
         names = {"stream": self._name, "group": group}
         return operate(self._call, "stream.getGroup", names, read=_all_marked, extra=(self._name, group))
+
+    def query(self, group: str, query: Optional[Mapping[str, Any]] = None) -> Any:
+        """The items of a group that `{where, order, limit, offset}` asks for; all of them without it.
+
+        `{"where": {"done": False, "due": {"lt": 5}, "by.name": "ada"}, "order": ["-due", "title"], "limit": 10}`; the
+        tests are eq, ne, lt, lte, gt, gte, in and exists.
+        """
+        names = {"stream": self._name, "group": group}
+        asked = NOTHING if query is None else query
+        return operate(self._call, "stream.query", names, asked, _all_marked, (self._name, group))
+
+    def clear(self, group: str) -> Any:
+        """Removes all items of a group. Gives how many there were."""
+        return operate(self._call, "stream.clear", {"stream": self._name, "group": group})
 
     def send(self, channel: Mapping[str, Any], event: Mapping[str, Any]) -> Any:
         """Sends `{type, data}` to whoever watches the group, or one item of it, and stores nothing."""
@@ -42,6 +62,9 @@ class Stream:
         item = channel.get("id")
         if item is not None:
             names["id"] = item
+        if type(event) is StateValue:
+            # It would give itself as the data that it does not have.
+            event = dict(event)
         return operate(self._call, "stream.send", names, {"type": event.get("type"), "data": event.get("data")})
 
     getGroup = get_group

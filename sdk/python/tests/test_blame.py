@@ -182,7 +182,9 @@ class Exits(unittest.TestCase):
         with Engine({"ok_step.py": OK, "exit_step.py": f"import sys\nsys.exit(1)\n{OK}"}) as engine:
             loaded = engine.load("exit_step.py", "ok_step.py")
             refused = loaded["exit_step.py"]["refused"]
-            self.assertEqual(refused["message"], "sys.exit(1) was called while the file was imported")
+            self.assertEqual(
+                refused["message"], "sys.exit(1) was called while the file was imported (exit_step.py, line 2)"
+            )
             self.assertIn('exit_step.py", line 2', refused["stack"])
             self.assertTrue(loaded["ok_step.py"]["handler"])
             self.assertEqual([f for f in engine.frames if f.kind == frames.RETIRE], [])
@@ -203,6 +205,12 @@ class Watchdog(unittest.TestCase):
             self.assertEqual(len(lines), 1)
             self.assertRegex(lines[0]["message"], r"has not turned for 2 s.*blocks_step\.py:\d+ in nap")
             self.assertEqual([lines[0]["level"], lines[0]["source"]], ["error", "worker"])
+
+    def test_a_slow_import_is_no_handler_that_blocks(self) -> None:
+        with Engine({"slow_step.py": f"import time\ntime.sleep(2.7)\n{OK}"}) as engine:
+            engine.load_all("slow_step.py")
+            self.assertEqual(engine.json("slow_step.py")["status"], 200)
+            self.assertEqual([line["message"] for line in engine.logs if "handler" in line["message"]], [])
 
     def test_plain_handlers_do_not_stop_the_loop(self) -> None:
         files = {

@@ -99,6 +99,18 @@ FILES = {
     "one_step.py": step("(req):\n    return {'status': 200, 'body': req.body}"),
     "none_step.py": step("():\n    return {'status': 204}"),
     "defaults_step.py": step("(req, ctx=None):\n    return {'status': 200, 'body': ctx.trace_id}"),
+    "named_step.py": step("(req, *, ctx):\n    return {'status': 200, 'body': [req.body.a, ctx.trace_id]}"),
+    "named_plain_step.py": step(
+        "def handler(req, *, context=None, more=7):\n    return {'status': 200, 'body': [req.body.a, context.trace_id, more]}"
+    ),
+    "named_cron_step.py": step(
+        "(*, ctx):\n    ctx.logger.info('named tick')", '"type": "cron", "name": "C", "cron": "* * * * *", "emits": []'
+    ),
+    "named_layer_step.py": step(
+        "(*, ctx):\n    return {'status': 200, 'body': [ctx.seen]}",
+        '"type": "api", "name": "S", "middleware": [layer]',
+        "async def layer(req, *, ctx, next_fn):\n    ctx.seen = req.body.a\n    return await next_fn()",
+    ),
     "any_step.py": step("(*args, **kwargs):\n    return {'status': 200, 'body': len(args)}"),
     "object_step.py": step(
         "(req):\n    ...",
@@ -368,6 +380,13 @@ class Calls(unittest.TestCase):
         answer = self.engine.call("defaults_step.py")
         self.assertEqual(answer.body.decode(), "AUSDA-1060748")
         self.assertEqual(self.body("any_step.py"), 2)
+
+    def test_the_context_may_go_by_name_alone(self) -> None:
+        self.assertEqual(self.body("named_step.py", {"a": 1}), [1, "AUSDA-1060748"])
+        self.assertEqual(self.body("named_plain_step.py", {"a": 1}), [1, "AUSDA-1060748", 7])
+        self.assertEqual(self.body("named_layer_step.py", {"a": 1}), [1])
+        self.assertEqual(self.engine.call("named_cron_step.py", {"kind": "cron"}).meta, {})
+        self.engine.log_of("named tick")
 
     def test_handlers_may_be_objects_and_decorated(self) -> None:
         self.assertEqual(self.engine.call("object_step.py").body, b"object")

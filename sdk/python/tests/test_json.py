@@ -10,6 +10,7 @@ import enum
 import json
 import pathlib
 import pickle
+import sys
 import unittest
 import uuid
 from collections import OrderedDict, UserDict, deque, namedtuple
@@ -118,6 +119,15 @@ BAD: list[tuple[Any, type[Exception], str]] = [
     ({"a": Item(b"x")}, TypeError, "op: data.a.sku is bytes, which JSON cannot hold; encode it, e.g. base64"),
     (3 + 4j, TypeError, "op: data is a complex, which JSON cannot hold"),
 ]
+if hasattr(sys, "get_int_max_str_digits"):
+    BAD += [
+        (
+            {"a": [{"n": 10**5000}]},
+            ValueError,
+            "op: data.a[0].n is a number of 16610 bits, more than Python writes as digits",
+        ),
+        ({"a": {10**5000: 1}}, ValueError, "op: a key of data.a is a number of 16610 bits, more than"),
+    ]
 
 
 class Encode(unittest.TestCase):
@@ -239,6 +249,28 @@ class Bags(unittest.TestCase):
         self.assertEqual(bag, {"x": 1, "y": 2})
         with self.assertRaises(AttributeError):
             del bag.a
+
+    def test_a_union_has_attributes_too(self) -> None:
+        bag = parse('{"a": {"b": 1}, "c": 2}')
+        self.assertEqual([(bag | {"c": 3}).c, (bag | Bag(d=4)).a.b, ({"c": 0, "e": 5} | bag).c], [3, 1, 2])
+        self.assertEqual([type(bag | {}), type({} | bag), type(Emitted(id="1") | bag)], [Bag] * 3)
+        self.assertEqual(bag, {"a": {"b": 1}, "c": 2}, "it is another one")
+        for other in (None, [("a", 1)]):
+            with self.assertRaises(TypeError):
+                bag | other
+            with self.assertRaises(TypeError):
+                other | bag
+        bag |= {"c": {"d": 6}}
+        self.assertEqual([type(bag), bag.c.d], [Bag, 6])
+
+    def test_a_dict_that_is_put_in_has_attributes(self) -> None:
+        bag = parse("{}")
+        bag.user = {"name": "ada", "roles": [{"id": 1}]}
+        bag["order"] = {"lines": {}}
+        self.assertEqual([bag.user.name, bag.user.roles[0].id], ["ada", 1])
+        bag.order.lines.total = 5
+        self.assertEqual(bag["order"], {"lines": {"total": 5}}, "what is changed is what is there")
+        self.assertIs(bag.order, bag["order"])
 
     def test_copies(self) -> None:
         bag = Bag(a=Bag(b=[1]), __reduce__="x", __deepcopy__="y", __getstate__=1)

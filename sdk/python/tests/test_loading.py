@@ -69,6 +69,24 @@ class Files(unittest.TestCase):
         results = self.run_steps(files, "steps/a_step.py", "steps/py/deep/b_step.py", "src/users/c_step.py")
         self.assertEqual(results, [[True, True], ["x", "xy", ["s", [], "x"], True], [True, "r", "m"]])
 
+    def test_relative_imports_work_in_folders_of_any_name(self) -> None:
+        uses = "from . import sibling\nfrom .sibling import S\nfrom .inner.deep import D\nfrom ...services import db\nimport services.db"
+        files = {"services/db.py": "items = []\n"}
+        sources = []
+        for folder in ("v1.2", "v1_2", "my folder", "a-b", "x.y z", "größe", "with.init"):
+            source = f"steps/{folder}/{folder}_step.py"
+            sources.append(source)
+            files[source] = answers("[S, sibling.S, D, db is services.db, __name__.count('.')]", uses)
+            files[f"steps/{folder}/sibling.py"] = f"from .inner import deep\nS = '{folder}' + deep.D\n"
+            files[f"steps/{folder}/inner/deep.py"] = "from .... import services\nfrom ..inner import deep\nD = '!'\n"
+        files["steps/with.init/__init__.py"] = "import sys\nsys.init_ran = __name__\n"
+        files["steps/last.step.py"] = answers("[sys.init_ran]", "import sys")
+        results = self.run_steps(files, *sources, "steps/last.step.py")
+        for source, result in zip(sources, results):
+            said = Path(source).parent.name + "!"
+            self.assertEqual(result, [said, said, "!", True, 3])
+        self.assertEqual(results[-1], ["motia_root.steps.with\u2024init"])
+
     def test_one_module_however_it_is_imported_first(self) -> None:
         counts = "import sys\ncount = sys.counts = getattr(sys, 'counts', 0) + 1\n"
         files = {
@@ -253,6 +271,14 @@ class Refusals(unittest.TestCase):
         "group_step.py": "class Odd(BaseException): pass\nraise Exception('last')\n",
         "good_step.py": CONFIG + "async def handler(req): return {'status': 200}\n",
         "nul_step.py": "config = {}\0\n",
+        "exits_step.py": "from services import leaves\n",
+        "services/leaves.py": "import argparse\n\nargparse.ArgumentParser().error('no argument')\n",
+        "interrupts_step.py": "import services.interrupts\n",
+        "services/interrupts.py": "def stop():\n    raise KeyboardInterrupt\n\nstop()\n",
+        "helper_step.py": "from services import needs\n",
+        "services/needs.py": "\nimport not_yaml\n",
+        "lib/python3/site-packages/a_package.py": "import not_there\n",
+        "package_step.py": "import sys\nsys.path.append(__file__.replace('package_step.py', 'lib/python3/site-packages'))\nimport a_package\n",
         "requirements.txt": "# ours\nrequests>=2\nSome-Package.XYZ[extra]==1.0\n",
     }
 
@@ -291,21 +317,35 @@ class Refusals(unittest.TestCase):
     def test_missing_packages_are_named_with_what_to_do(self) -> None:
         self.assertEqual(
             self.refused("cv_step.py")["message"],
-            "No module named 'cv2'. If it is a package, add opencv-python to requirements.txt and run `motia install`; "
+            "No module named 'cv2' (cv_step.py, line 1). If it is a package, add opencv-python to requirements.txt and run `motia install`; "
             "modules of the project are looked for in its root, in steps and in src",
         )
         self.assertIn("add not_yaml to requirements.txt", self.refused("yaml_step.py")["message"])
         self.assertEqual(
             self.refused("listed_step.py")["message"],
-            "No module named 'some_package_xyz'. requirements.txt lists some_package_xyz: run `motia install`",
+            "No module named 'some_package_xyz' (listed_step.py, line 1). requirements.txt lists some_package_xyz: run `motia install`",
         )
         self.assertEqual(
             self.refused("relative_step.py")["message"],
-            "there is no module nowhere in the project (a relative import looks for nowhere.py)",
+            "there is no module nowhere in the project (relative_step.py, line 1): a relative import looks for nowhere.py",
         )
         self.assertIn("No module named 'json.nope'", self.refused("part_step.py")["message"])
         self.assertNotIn("requirements", self.refused("part_step.py")["message"])
         self.assertIn("cannot import name 'nope' from 'deep_ok'", self.refused("name_step.py")["message"])
+
+    def test_what_a_helper_imports_or_ends_is_named_with_the_helpers_line(self) -> None:
+        for source, message in (
+            ("exits_step.py", "sys.exit(2) was called while the file was imported (services/leaves.py, line 3)"),
+            (
+                "interrupts_step.py",
+                "KeyboardInterrupt was raised while the file was imported (services/interrupts.py, line 2)",
+            ),
+        ):
+            self.assertEqual(self.refused(source)["message"], message)
+        missing = "No module named 'not_yaml' (services/needs.py, line 2). If it is a package, add not_yaml to"
+        self.assertTrue(self.refused("helper_step.py")["message"].startswith(missing))
+        missing = "No module named 'not_there' (package_step.py, line 3). If it is a package, add not_there to"
+        self.assertTrue(self.refused("package_step.py")["message"].startswith(missing))
 
     def test_configs(self) -> None:
         self.assertRegex(

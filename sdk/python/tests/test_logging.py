@@ -276,6 +276,48 @@ class Console(unittest.TestCase):
             half = next(at for at, f in enumerate(engine.frames) if f.meta.get("message") == "half a line")
             self.assertLess(half, engine.frames.index(answer))
 
+    def test_what_pools_print_belongs_to_the_call_that_asked_them(self) -> None:
+        text = step(
+            """(req, ctx):
+                name = req.body.name
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(None, print, name, 'in the default pool')
+                await loop.run_in_executor(pool, print, name, 'in a pool of its own')
+                pool.submit(lambda: logger.info(name + ' in the logger')).result()
+                digits = pool.submit(lambda: decimal.getcontext().prec).result()
+                threads.apply(print, (name, 'in a pool that knows no calls'))
+                return {'status': 200, 'body': [digits]}
+            """,
+            API,
+            """
+            import asyncio, decimal
+            from concurrent.futures import ThreadPoolExecutor
+            from multiprocessing.pool import ThreadPool
+            from motia import logger
+            def begin():
+                decimal.getcontext().prec = 7
+            pool = ThreadPoolExecutor(1, initializer=begin)
+            pool.submit(print, 'imports').result()
+            threads = None
+            """,
+        ).replace("threads.apply", "global threads; threads = threads or ThreadPool(1); threads.apply")
+        with Engine({"pool_step.py": text}) as engine:
+            engine.load_all("pool_step.py")
+            for name in ("one", "two"):
+                number = engine.start("pool_step.py", {"content": "json"}, json.dumps({"name": name}))
+                self.assertEqual(json.loads(engine.result(number).body), [7], "what its initializer has set")
+                lines = {line["message"]: line.get("call") for line in engine.logs if line["message"].startswith(name)}
+                self.assertEqual(
+                    lines,
+                    {
+                        f"{name} in the default pool": number,
+                        f"{name} in a pool of its own": number,
+                        f"{name} in the logger": number,
+                        f"{name} in a pool that knows no calls": None,
+                    },
+                )
+            self.assertIsNone(engine.log_of("imports").get("call"))
+
     def test_half_a_line_of_a_call_that_is_over_is_not_kept_for_ever(self) -> None:
         text = step(
             """(req, ctx):
@@ -330,7 +372,9 @@ class Console(unittest.TestCase):
         with Engine({"prints_step.py": text}) as engine:
             engine.load_all("prints_step.py")
             read, engine._receive_later = engine._receive, []  # type: ignore[attr-defined]
-            engine._decoder._on_frame = lambda *parts: (time.sleep(0.000005), read(type(engine.frames[0])(*parts)))
+            # Slower than the loop prints. (A sleep for each frame takes the machine seconds in all.)
+            pause = lambda: time.sleep(0.0002) if len(engine.frames) % 10 == 0 else None
+            engine._decoder._on_frame = lambda *parts: (pause(), read(type(engine.frames[0])(*parts)))
             grown = json.loads(engine.call("prints_step.py").body)
             self.assertEqual(sum(1 for line in engine.logs if line["source"] == "console"), 60_000)
             self.assertLess(grown, 16_000, "kilobytes; all of it is 30 MB")

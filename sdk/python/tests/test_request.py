@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unittest
 from typing import Any, Union
 
@@ -27,6 +28,17 @@ class Bodies(unittest.TestCase):
         self.assertEqual(list(req.body), ["z", "a", "10"])
         self.assertEqual(build({"content": "json"}, '\ufeff{"a":1}').body, {"a": 1})
         self.assertEqual(build({"content": "json"}, "[1]").body, [1])
+
+    def test_json_that_is_too_deep_or_has_too_many_digits_is_the_clients_fault(self) -> None:
+        for depth in (50_000, 200_000):
+            with self.assertRaisesRegex(InvalidBody, "not valid JSON: it is nested too deep"):
+                build({"content": "json"}, "[" * depth + "]" * depth)
+        self.assertEqual(build({"content": "json"}, f'{{"n":-{"9" * 4300}}}').body.n, -int("9" * 4300))
+        if hasattr(sys, "get_int_max_str_digits"):
+            with self.assertRaises(InvalidBody) as raised:
+                build({"content": "json"}, f'{{"n":-{"9" * 4301}}}')
+            reason = "the body is not valid JSON: it has a number of too many digits"
+            self.assertEqual(str(raised.exception), reason)
 
     def test_the_query_has_attributes_too(self) -> None:
         req = build({"query": {"a": ["1"], "b": {"c": "2"}}, "params": {"id": "7"}, "headers": {"host": "h"}})

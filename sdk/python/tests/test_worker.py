@@ -212,6 +212,43 @@ class Process(unittest.TestCase):
                 self.assertEqual(engine.json("pool_step.py", {"how": how})["body"], 9, how)
             self.assertEqual(engine.stderr, "")
 
+    def test_processes_may_run_functions_of_the_steps_file(self) -> None:
+        text = step(
+            """def handler(req, ctx):
+                how = multiprocessing.get_context(req.body.how)
+                codes = []
+                for target in (sys.exit, leave):
+                    child = how.Process(target=target, args=(7,))
+                    child.start()
+                    child.join(20)
+                    codes.append(child.exitcode)
+                with concurrent.futures.ProcessPoolExecutor(1, how) as pool:
+                    thing = pool.submit(Thing, 3).result(20)
+                    double = pool.submit(work.double, 3).result(20)
+                return {'status': 200, 'body': [codes, type(thing) is Thing, thing.n, double]}
+            """,
+            API,
+            """
+            import concurrent.futures, multiprocessing, sys
+            from services import work
+            class Thing:
+                def __init__(self, n):
+                    self.n = n
+            def leave(code):
+                sys.exit(code)
+            """,
+        )
+        work = "from ..services.numbers import TWO\ndef double(n):\n    return n * TWO\n"
+        steps = dict.fromkeys(("steps/a_step.py", "steps/v1.2/b-c.step.py", "d_step.py"), text)
+        files = {**steps, "services/work.py": work, "services/numbers.py": "TWO = 2\n"}
+        with Engine(files) as engine:
+            engine.load_all(*steps)
+            for source in steps:
+                for how in ("fork", "spawn", "forkserver"):
+                    body = engine.json(source, {"how": how})["body"]
+                    self.assertEqual(body, [[7, 7], True, 3, 6], (source, how))
+            self.assertEqual(engine.stderr, "")
+
     def test_processes_of_user_code_can_be_terminated(self) -> None:
         text = step(
             """(req, ctx):

@@ -103,6 +103,23 @@ class OperationsTest < WorkerTest
     assert_nil run_code("streams.chat.get('room', 'm1')").first
   end
 
+  def test_streams_update_query_and_clear
+    stored = { "text" => "hi", "id" => "m1", "_createdAt" => 1 }
+    item = stored.merge("__motia" => { "type" => "state-stream", "streamName" => "chat", "groupId" => "7", "id" => "m1" })
+    at = { "stream" => "chat", "group" => "7" }
+    change = { "op" => "stream.update", **at, "id" => "m1", "value" => [{ "type" => "increment", "path" => "n" }] }
+    assert_equal [item, change], run_code("streams.chat.update(7, :m1, [{ type: :increment, path: 'n' }])") { stored }
+    assert_nil run_code("streams.chat.update('room', 'm1', [{ type: 'remove' }])").first
+    asked = { "where" => { "done" => false, "due" => { "lt" => 5 }, "by.name" => nil }, "order" => ["-due", "title"], "limit" => 10 }
+    sent = { "op" => "stream.query", **at, "value" => asked }
+    written = "where: { done: false, due: { lt: 5 }, 'by.name': nil }, order: %w[-due title], limit: 10"
+    assert_equal [[item], sent], run_code("streams.chat.query(7, #{written})") { [stored] }
+    assert_equal sent, op("streams.chat.query(7, { #{written} })") { [] }
+    assert_equal "hi", run_code("streams.chat.query(7).first.text") { [stored] }.first
+    ["query(7)", "query(7, nil)"].each { |code| assert_equal({ **sent, "value" => :none }, op("streams.chat.#{code}") { [] }, code) }
+    assert_equal [3, { "op" => "stream.clear", **at, "value" => :none }], run_code("streams.chat.clear(7)") { 3 }
+  end
+
   def test_streams_send
     sent = { "op" => "stream.send", "stream" => "chat", "group" => "room", "value" => { "type" => "typing", "data" => { "who" => "ada" } } }
     assert_equal sent, op("streams.chat.send({ groupId: 'room' }, { type: 'typing', data: { who: 'ada' } })")
@@ -128,6 +145,10 @@ class OperationsTest < WorkerTest
     "state.get('g', nil)" => "TypeError: state.get: key must be a string, not nil",
     "state.set({}, 'k', 1)" => "TypeError: state.set: group must be a string, not a hash",
     "streams.chat.get(['a'], 'k')" => "TypeError: stream.get: group must be a string, not an array",
+    "streams.chat.update('g', nil, [])" => "TypeError: stream.update: id must be a string, not nil",
+    "streams.chat.query(where: {})" => "TypeError: stream.query: group must be a string, not a hash",
+    "streams.chat.query('g', limit: Float::NAN)" => "TypeError: stream.query: data.limit is NaN, which JSON cannot hold",
+    "streams.chat.clear(nil)" => "TypeError: stream.clear: group must be a string, not nil",
     "streams.chat.send({}, {})" => "TypeError: stream.send: group must be a string, not nil",
     "context.emit(nil)" => "TypeError: emit: topic must be a string, not nil",
     "context.emit(topic: 't', delay: Float::NAN)" => "TypeError: emit: delay is NaN, which JSON cannot hold",

@@ -51,6 +51,8 @@ export interface Timeouts {
   idle?: Length
   /** For cron steps, and for event steps without a timeout of their own; 900 by default. */
   event?: Length
+  /** `streamAuth.authenticate` and `canAccess`: what takes longer counts as a no; 10 by default. */
+  access?: Length
 }
 
 /** By age (seconds, or text such as `'30d'`) and by size (bytes, or text such as `'1gb'`). What is reached first counts. */
@@ -67,6 +69,16 @@ export interface Retention {
   ticks?: RetentionLimits
   /** How long an idempotency key stands for its first event: 24 hours by default. */
   idempotencyKeys?: Length
+}
+
+/** Who may watch streams over the network. */
+export interface StreamAccess {
+  /** `'deny'` closes streams without `canAccess`; `'allow'` by default. */
+  default?: 'allow' | 'deny'
+  /** The pages that may watch. By default every page in `motia start`, those of this machine in `motia dev`. */
+  origins?: false | string | string[]
+  /** Whether `GET /api/streams/:name` lists items of all groups in `motia start` too; false by default. */
+  list?: boolean
 }
 
 export type WorkerCount = number | 'auto'
@@ -109,6 +121,8 @@ export interface Config {
   tracing?: boolean
   adapters?: AdapterConfig
   plugins?: MotiaPluginBuilder[]
+  /** Who may watch streams, beside what `canAccess` of each says. */
+  streams?: StreamAccess
   streamAuth?: StreamAuthConfig
   /** Gets the project's own express application before the routes. */
   app?: (app: any) => unknown

@@ -331,11 +331,73 @@ export interface StreamEvent<TData = unknown> {
   data: TData
 }
 
+/** Which items of a group, in which order, and how many. */
+export interface StreamQuery<TItem = any> {
+  /** What the items must be like, all of it. A value that may be undefined is a mistake: it would be no condition. */
+  where?: StreamWhere<TItem>
+  /** `'due'` or `'-due'`, the largest first; of several, the later ones count among equals. Without it: as in `getGroup`. */
+  order?: StreamOrder<TItem> | readonly StreamOrder<TItem>[]
+  limit?: number
+  /** How many to leave out before the first. */
+  offset?: number
+}
+
+/** By member, or by the way to one further in: `{ done: false, due: { lt: 5 }, 'by.name': 'ada' }`. */
+export type StreamWhere<TItem = any> = {
+  [TMember in StreamMember<TItem>]?: StreamCondition<ValueOf<TItem, TMember>>
+} & {
+  [TPath in StreamPath<TItem>]?: StreamCondition<any>
+}
+
+export type StreamOrder<TItem = any> =
+  | StreamMember<TItem>
+  | StreamPath<TItem>
+  | `-${StreamMember<TItem>}`
+  | `-${StreamPath<TItem>}`
+
+/** The value that it must be, or tests that must all hold. An object to compare with goes into `eq`. */
+export type StreamCondition<TValue = any> = Plain<TValue> | null | StreamTests<TValue>
+
+/** What an item does not have is null. Only what is of one kind, two numbers or two texts, is less or greater. */
+export interface StreamTests<TValue = any> {
+  eq?: TValue | null
+  ne?: TValue | null
+  lt?: TValue
+  lte?: TValue
+  gt?: TValue
+  gte?: TValue
+  in?: readonly (TValue | null)[]
+  exists?: boolean
+}
+
+/** `_createdAt`: when the item was first set, in milliseconds since 1970. */
+type StreamMember<TItem> = (TItem extends unknown ? keyof TItem & string : never) | '_createdAt'
+type StreamPath<TItem> = `${StreamMember<TItem>}.${string}`
+type ValueOf<TItem, TMember extends string> = TItem extends unknown
+  ? TMember extends keyof TItem
+    ? unknown extends TItem[TMember]
+      ? any
+      : NonNullable<TItem[TMember]>
+    : TMember extends '_createdAt'
+      ? number
+      : never
+  : never
+type Plain<TValue> = TValue extends object ? Extract<TValue, string | number | boolean | readonly unknown[]> : TValue
+
 export interface MotiaStream<TData> {
   get(groupId: string, id: string): Promise<BaseStreamItem<TData> | null>
   set(groupId: string, id: string, data: TData): Promise<BaseStreamItem<TData>>
   delete(groupId: string, id: string): Promise<BaseStreamItem<TData> | null>
+  /**
+   * Makes all changes as one step, or none of them, and resolves with the item then; null if nothing is left of it. Two
+   * updates never lose one another. `update('inbox', id, [{ type: 'increment', path: 'likes' }])`
+   */
+  update(groupId: string, id: string, changes: readonly StateChange[]): Promise<BaseStreamItem<TData> | null>
   getGroup(groupId: string): Promise<BaseStreamItem<TData>[]>
+  /** The items of a group that the query asks for. `query('inbox', { where: { done: false }, order: '-due', limit: 10 })` */
+  query(groupId: string, query?: StreamQuery<BaseStreamItem<TData>> | null): Promise<BaseStreamItem<TData>[]>
+  /** Removes all items of a group and resolves with how many there were. Watchers are told of each as of a `delete`. */
+  clear(groupId: string): Promise<number>
   /** An event that is not stored. */
   send<T>(channel: StreamChannel, event: StreamEvent<T>): Promise<void>
 }

@@ -8,8 +8,9 @@ import asyncio
 import re
 import sys
 import threading
-from concurrent.futures import thread as pool
+from concurrent import futures
 from contextvars import Context
+from functools import wraps
 from typing import Any, NoReturn, Optional
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,9 @@ from ..errors import OperationError
 from .calls import Calls
 from .errors import message_of
 from .operate import Operation, awaiting
+
+#: Where what the threads of pools run is defined.
+_POOLS = ("concurrent.futures.thread", "multiprocessing.pool")
 
 
 class Blame:
@@ -35,6 +39,7 @@ class Blame:
         threading.excepthook = self._thread_failed
         sys.unraisablehook = self._unraisable
         _mark_threads()
+        _mark_pools()
         _mark_exits()
 
     def exit(self, error: BaseException, call: Any) -> None:
@@ -145,6 +150,8 @@ def _call_of(traceback: Any) -> Optional[Any]:
 def _mark_exits() -> None:
     """An exit in a callback leaves uvloop without a trace of whose it was."""
 
+    # By its name, it can be what a process of multiprocessing is to run.
+    @wraps(sys.exit)
     def exit(status: Any = None) -> NoReturn:
         error = SystemExit(status)
         error._motia_call = current_call()  # type: ignore[attr-defined]
@@ -158,8 +165,32 @@ def _mark_threads() -> None:
     start = threading.Thread.start
 
     def start_marked(self: threading.Thread) -> None:
-        if getattr(self, "_target", None) is not pool._worker:
+        if getattr(getattr(self, "_target", None), "__module__", None) not in _POOLS:
             self._motia_call = current_call()  # type: ignore[attr-defined]
         start(self)
 
     threading.Thread.start = start_marked  # type: ignore[method-assign]
+
+
+def _mark_pools() -> None:
+    """What a pool's thread runs belongs to the call that submitted it. Of its context nothing else is carried along:
+    what the pool's initializer has set in the thread's own has to hold. Other interpreters know no calls."""
+    submit: Any = futures.ThreadPoolExecutor.submit
+    of_interpreters: Any = getattr(futures, "InterpreterPoolExecutor", ())
+
+    @wraps(submit)
+    def submit_marked(self: Any, fn: Any, /, *args: Any, **kwargs: Any) -> Any:
+        call = current_call()
+        if call is None or isinstance(self, of_interpreters):
+            return submit(self, fn, *args, **kwargs)
+        return submit(self, _run_for, call, fn, *args, **kwargs)
+
+    futures.ThreadPoolExecutor.submit = submit_marked  # type: ignore[method-assign]
+
+
+def _run_for(call: Any, function: Any, *args: Any, **kwargs: Any) -> Any:
+    token = current.set(call)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        current.reset(token)

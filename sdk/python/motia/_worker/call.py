@@ -107,10 +107,9 @@ class Call:
             self.fail(error if self.reason is None else self.reason)
         except (SystemExit, KeyboardInterrupt) as error:
             self.calls.blame.exit(error, self)
-        except GeneratorExit:
-            raise
         except BaseException as error:
-            # Such as the panic of an extension in Rust: no reason to leave a client without an answer.
+            # Such as the panic of an extension in Rust, or a GeneratorExit that somebody raised: no reason to leave a
+            # client without an answer.
             self.fail(error)
         else:
             self._conclude(outcome)
@@ -143,8 +142,6 @@ class Call:
             await streaming.run()
         except (SystemExit, KeyboardInterrupt) as error:
             self.calls.blame.exit(error, self)
-        except GeneratorExit:
-            raise
         except BaseException as error:
             self.fail(error)
         else:

@@ -36,7 +36,7 @@ class Calls:
         self.log = log
         self.loop = loop
         self.thread = threading.get_ident()
-        self.threads = HandlerThreads(loop)
+        self.threads = HandlerThreads(loop, log)
         #: Source to what was loaded of it.
         self.steps: dict[str, Loaded] = {}
         #: Set by blame.py, which knows the calls.

@@ -130,7 +130,7 @@ def error_members(error: BaseException) -> list[tuple[str, Any]]:
     members: list[tuple[str, Any]] = [
         ("name", type(error).__name__),
         ("message", message_of(error)),
-        ("stack", user_stack(error, getattr(error, "_motia_at", None))),
+        ("stack", user_stack(error)),
     ]
     shown = {"name", "message", "stack"}
     for key, member in list(getattr(error, "__dict__", {}).items()):

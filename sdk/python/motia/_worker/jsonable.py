@@ -126,8 +126,10 @@ class _Walk:
         self._ancestors: set[int] = set()
 
     def copy(self, value: Any, path: str, depth: int) -> Any:
-        if value is None or type(value) in (str, bool, int):
+        if value is None or type(value) in (str, bool):
             return value
+        if type(value) is int:
+            return self._int(value, path)
         if isinstance(value, float) and not isinstance(value, Enum):
             if not isfinite(value):
                 raise ValueError(f"{self._what}: {path} is {value}, which JSON cannot hold")
@@ -148,6 +150,11 @@ class _Walk:
         finally:
             self._ancestors.discard(id(value))
 
+    def _int(self, value: int, path: str) -> int:
+        if _is_writable(value):
+            return value
+        raise ValueError(f"{self._what}: {path} is {name_of(value)}, more than Python writes as digits")
+
     def _dict(self, value: dict[Any, Any], path: str, depth: int) -> dict[str, Any]:
         copied = {}
         for key, member in value.items():
@@ -162,7 +169,9 @@ class _Walk:
             return str.__str__(key)
         if key is None or isinstance(key, bool):
             return {None: "null", True: "true", False: "false"}[key]
-        if isinstance(key, int) or (isinstance(key, float) and isfinite(key)):
+        if isinstance(key, int):
+            return str(self._int(int(key), f"a key of {path}"))
+        if isinstance(key, float) and isfinite(key):
             return str(key)
         if isinstance(key, (datetime, date, time)):
             return key.isoformat()
@@ -190,16 +199,29 @@ class _Walk:
         )
 
 
+def _is_writable(value: int) -> bool:
+    """Python may refuse to write a number of thousands of digits: it takes long. (4,300 are allowed as a rule.)"""
+    if value.bit_length() <= 64:
+        return True
+    try:
+        int.__repr__(value)
+    except ValueError:
+        return False
+    return True
+
+
 def name_of(value: Any) -> str:
     """A value in a message: what it is, not all that it holds."""
     if value is None:
         return "None"
     if isinstance(value, str):
         return f"the string {value[:40]!r}"
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return f"the number {value}"
     if isinstance(value, bool):
         return str(value)
+    if isinstance(value, int) and not _is_writable(value):
+        return f"a number of {value.bit_length()} bits"
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
     if isinstance(value, _BYTES):
         return type(value).__name__
     if isinstance(value, type):

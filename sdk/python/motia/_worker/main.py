@@ -85,11 +85,11 @@ class Worker:
 
     def __init__(self, sock: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._watchdog = Watchdog(loop, self._say)
         self._debugger = Debugger(self._say)
         self._connection = Connection(sock, loop, self)
         self._log = LogSender(self._connection)
         self._calls = Calls(self._connection, self._log, loop)
+        self._watchdog = Watchdog(loop, self._say, lambda: self._calls.importing)
         self._blame = Blame(self._calls)
         self._loader = Loader(self._connection, self._calls)
         self._rest = Rest(loop, self._connection, self._calls)

@@ -14,13 +14,17 @@ import sys
 import time
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from importlib.util import find_spec, module_from_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Optional
 
 TOP = "motia_root"
 _PREFIX = TOP + "."
+#: Stands in a module's name for a dot of a file's or a folder's, as those between packages are not. It looks like one.
+_DOT = "\u2024"
+#: The environment variable by which processes that steps start know the project, see `install_in_child`.
+_ROOT = "MOTIA_ROOT"
 #: Seconds after which a file that changed once more has another time of change.
 _SETTLED = 3
 _SDK = str(Path(__file__).resolve().parent.parent.parent)
@@ -42,6 +46,7 @@ class RootFinder(MetaPathFinder):
         finders = [at for at, finder in enumerate(sys.meta_path) if finder is PathFinder]
         sys.meta_path.insert(finders[0] if finders else len(sys.meta_path), self)
         _add_to_path([self.root, self.root / "steps", self.root / "src"])
+        os.environ[_ROOT] = str(self.root)
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Optional[ModuleSpec]:
         if name.startswith(_PREFIX):
@@ -65,8 +70,8 @@ class RootFinder(MetaPathFinder):
         step = self.steps.get(plain)
         if step is not None:
             return _alias(name, step)
-        folder = self.root.joinpath(*plain.split(".")[:-1])
-        spec = PathFinder.find_spec(name, [str(folder)])
+        place = self.root / path_of(plain)
+        spec = PathFinder.find_spec(name, [str(place.parent)]) or _dotted(name, place)
         if spec is None:
             return None
         known = sys.modules.get(plain)
@@ -123,6 +128,20 @@ class _AliasLoader(Loader):
         module.__spec__ = self._spec
 
 
+def _dotted(name: str, place: Path) -> Optional[ModuleSpec]:
+    """A folder or a file whose name has a dot. Python does not look for those."""
+    if "." not in place.name:
+        return None
+    file = place / "__init__.py" if place.is_dir() else place.with_name(f"{place.name}.py")
+    if file.is_file():
+        return spec_from_file_location(name, file, loader=_Source(name, str(file)))
+    if not place.is_dir():
+        return None
+    spec = ModuleSpec(name, None, is_package=True)
+    spec.submodule_search_locations = [str(place)]
+    return spec
+
+
 def _alias(name: str, module: ModuleType) -> ModuleSpec:
     loader = _AliasLoader(module.__name__, module)
     return ModuleSpec(name, loader, origin=getattr(module, "__file__", None), is_package=hasattr(module, "__path__"))
@@ -170,13 +189,11 @@ class _Snapshot(SourceFileLoader):
 def load_file(finder: RootFinder, source: str, module: str) -> ModuleType:
     """Runs the file `module` as the project's file `source`. Raises whatever it raises."""
     path = finder.root / source
-    parts = Path(source).with_suffix("").parts
-    # A dot in a name would be a package.
-    name = _PREFIX + ".".join(part.replace(".", "_") for part in parts)
-    plain = ".".join(parts) if all(part.isidentifier() for part in parts) else None
+    plain = ".".join(part.replace(".", _DOT) for part in Path(source).with_suffix("").parts)
+    name = _PREFIX + plain
     text = Path(module).read_bytes()
     on_disk = Path(module) == path or _bytes_of(path) == text
-    if plain is not None and on_disk and plain not in finder.steps:
+    if on_disk and plain not in finder.steps:
         imported = sys.modules.get(plain)
         if imported is not None and getattr(imported, "__file__", None) == str(path):
             # Another step has imported it already.
@@ -195,11 +212,23 @@ def load_file(finder: RootFinder, source: str, module: str) -> ModuleType:
         if before is not None:
             sys.modules[name] = before
         raise
-    if plain is not None:
-        finder.steps[plain] = loaded
-        # An older module of this name is not to be imported any more.
-        sys.modules.pop(plain, None)
+    finder.steps[plain] = loaded
+    # An older module of this name is not to be imported any more.
+    sys.modules.pop(plain, None)
     return loaded
+
+
+def path_of(plain: str) -> str:
+    """The file, without its ending, or the folder that a name in the project means."""
+    return "/".join(part.replace(_DOT, ".") for part in plain.split("."))
+
+
+def install_in_child() -> None:
+    """In a process that a step has started by multiprocessing (`spawn`, `forkserver`): what it is to run may be a
+    function of the step's file."""
+    root = os.environ.get(_ROOT)
+    if root is not None:
+        RootFinder(root).install()
 
 
 def _bytes_of(path: Path) -> Optional[bytes]:

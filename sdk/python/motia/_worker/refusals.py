@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from .blame import exit_text
-from .errors import to_wire
+from .errors import to_wire, user_frames
 from .jsonable import name_of
-from .modules import TOP
+from .modules import TOP, path_of
 
 _EXAMPLES = {
     "step": '{"type": "api", "name": "MyStep", "path": "/my-step", "method": "GET", "emits": []}',
@@ -60,12 +60,12 @@ def describe(error: BaseException, root: Path) -> dict[str, Any]:
     if isinstance(error, Unsuitable):
         return {"message": str(error)}
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
-        return {**to_wire(error), "message": f"{exit_text(error)} while the file was imported"}
+        return {**to_wire(error), "message": f"{exit_text(error)} while the file was imported{_place(error, root)}"}
     wire = to_wire(error)
     if isinstance(error, SyntaxError) and error.filename is not None:
         wire["message"] = f"{error.msg} ({_shown(error.filename, root)}, line {error.lineno})"
     if isinstance(error, ModuleNotFoundError) and error.name:
-        wire["message"] = _missing(error.name, str(error), root)
+        wire["message"] = _missing(error.name, str(error), _place(error, root), root)
     return wire
 
 
@@ -93,10 +93,21 @@ def _assignment(path: Path) -> Optional[int]:
     return max(lines, default=None)
 
 
-def _missing(name: str, message: str, root: Path) -> str:
+def _place(error: BaseException, root: Path) -> str:
+    """Where it was raised: in the project, if it was there at all, and else in a package."""
+    frames = user_frames(error)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(root) and "-packages" not in frame.filename]
+    if not frames:
+        return ""
+    frame = (own or frames)[-1]
+    return f" ({_shown(frame.filename, root)}, line {frame.lineno})"
+
+
+def _missing(name: str, message: str, place: str, root: Path) -> str:
     if name.startswith(f"{TOP}."):
         plain = name[len(TOP) + 1 :]
-        return f"there is no module {plain} in the project (a relative import looks for {plain.replace('.', '/')}.py)"
+        return f"there is no module {plain} in the project{place}: a relative import looks for {path_of(plain)}.py"
+    message += place
     top = name.partition(".")[0]
     if top in sys.modules or (root / top).exists() or (root / f"{top}.py").exists():
         return message

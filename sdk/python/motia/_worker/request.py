@@ -52,7 +52,9 @@ def _json(data: bytes) -> tuple[Any, Union[str, bytes]]:
     except RecursionError:
         raise InvalidBody("the body is not valid JSON: it is nested too deep") from None
     except ValueError as error:
-        raise InvalidBody(f"the body is not valid JSON: {error}") from None
+        # Python's own words for a number that is too long tell a programmer how to allow it.
+        reason = "it has a number of too many digits" if "max_str_digits" in str(error) else error
+        raise InvalidBody(f"the body is not valid JSON: {reason}") from None
     if not isinstance(body, (dict, list)):
         raise InvalidBody("the JSON body must be an object or an array")
     return body, raw

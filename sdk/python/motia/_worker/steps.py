@@ -10,6 +10,9 @@ from .jsonable import name_of
 
 Arguments = tuple[Any, ...]
 
+#: Where the arguments stand that may be taken by name.
+_PLACES = {"ctx": 1, "context": 1, "next_fn": 2}
+
 
 class Function:
     """A handler or a middleware, and what was found out about it when it was loaded."""
@@ -17,9 +20,11 @@ class Function:
     __slots__ = ("function", "is_async", "name", "takes")
 
     def __init__(self, function: Callable[..., Any], most: int) -> None:
-        self.function = function
         self.name = getattr(function, "__name__", None) or type(function).__name__
-        self.takes = _positional(function, most)
+        self.takes, names = _parameters(function, most)
+        self.function = function
+        if names:
+            self.function, self.takes = _named(function, self.takes, names), most
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004
         )
@@ -37,16 +42,27 @@ class Function:
         return value
 
 
-def _positional(function: Callable[..., Any], most: int) -> int:
-    """How many positional arguments fit: `handler(req)` works where there is a context too."""
+def _parameters(function: Callable[..., Any], most: int) -> tuple[int, list[str]]:
+    """How many positional arguments fit (`handler(req)` works where there is a context too), and which arguments go by
+    name alone: `handler(req, *, ctx)`."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return most
+        return most, []
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return most
+        return most, []
     fit = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return min(len(fit), most)
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and _PLACES.get(p.name, most) < most]
+    return min(len(fit), most), names
+
+
+def _named(function: Callable[..., Any], takes: int, names: list[str]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        # The context of a cron step is its only argument.
+        named = {name: arguments[min(_PLACES[name], len(arguments) - 1)] for name in names}
+        return function(*arguments[:takes], **named)
+
+    return call
 
 
 class Step:
@@ -68,7 +84,7 @@ class Step:
         if not self._layers and self.handler is not None:
             self.run = self.handler.call
             if self.handler.is_async and self.handler.takes == 2:
-                self.direct = handler
+                self.direct = self.handler.function
 
     async def _through(self, call: Any, arguments: Arguments) -> Any:
         # Middleware always has three parameters; of a cron step, the second is empty.
@@ -112,8 +128,6 @@ class Next:
     async def _answer(self, waiting: Any) -> None:
         try:
             waiting.succeed(await self._inner())
-        except GeneratorExit:
-            raise
         except BaseException as error:
             # The middleware gets it, as if it had called the rest itself.
             waiting.fail(error)

@@ -30,8 +30,6 @@ class Streaming:
         except asyncio.CancelledError:
             if not self._cancelled:
                 raise
-        except GeneratorExit:
-            raise
         except BaseException:
             # What a stream says that was told to end is of no interest.
             if not self._cancelled:

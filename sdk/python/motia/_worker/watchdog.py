@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import selectors
 import sys
 import threading
 import time
@@ -20,9 +21,13 @@ _STDLIB = os.path.dirname(os.__file__) + os.sep
 
 
 class Watchdog:
-    def __init__(self, loop: asyncio.AbstractEventLoop, say: Callable[[str, str], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, say: Callable[[str, str], None], importing: Callable[[], bool]
+    ) -> None:
         self._loop = loop
         self._say = say
+        #: While a file is imported no handler is to blame, and the engine itself says which file is slow.
+        self._importing = importing
         self._thread = threading.get_ident()
         #: The last question, which the watching thread alone counts, and the last answer, which the loop's alone does.
         self._asked = 0
@@ -43,29 +48,40 @@ class Watchdog:
             time.sleep(PAUSE)
             if self._answered == self._asked:
                 continue
+            if self._importing():
+                # Counted from its end: the loop may need a moment to turn then.
+                silence = 0
+                continue
             silence += 1
             if silence == PATIENCE and not self.paused:
-                seconds = PAUSE * PATIENCE
-                self._say(
-                    "error",
-                    f"the event loop has not turned for {seconds:g} s, so that nothing else runs here: "
-                    f"{self._place()}. Await what waits, or make the handler a plain def, which runs in a thread.",
-                )
+                self._say(*self._complaint())
 
     def _answer(self, question: int) -> None:
         self._answered = question
 
+    def _complaint(self) -> tuple[str, str]:
+        """Its level and what it says."""
+        still = f"the event loop has not turned for {PAUSE * PATIENCE:g} s"
+        place = self._place()
+        if not place:
+            return "warn", f"{still}, though no code of the project holds it: this machine seems to be overloaded."
+        return "error", (
+            f"{still}, so that nothing else runs here: {place}. "
+            "Await what waits, or make the handler a plain def, which runs in a thread."
+        )
+
     def _place(self) -> str:
-        """The innermost line of user code, or of a package, on the loop's thread."""
+        """The innermost line of user code, or of a package, on the loop's thread; nothing if it stands in neither."""
         frame: Any = sys._current_frames().get(self._thread)
         place, in_package = "", ""
         while frame is not None:
             filename = frame.f_code.co_filename
-            if not is_ours(filename) and not filename.startswith("<"):
+            # A loop that waits for events stands in `selectors`.
+            if not is_ours(filename) and filename != selectors.__file__ and not filename.startswith("<"):
                 line = f"{filename}:{frame.f_lineno} in {frame.f_code.co_name}"
                 if "-packages" + os.sep not in filename and not filename.startswith(_STDLIB):
                     place = line
                     break
                 in_package = in_package or line
             frame = frame.f_back
-        return place or in_package or "it is not in Python code"
+        return place or in_package

@@ -64,6 +64,8 @@ class Engine:
         #: Whether it reads what the worker sends.
         self.reading = threading.Event()
         self.reading.set()
+        #: Whether it lets the worker go on with what is longer than the window.
+        self.granting = True
         self._next_call = 1
         self._base = tempfile.mkdtemp(prefix="motia-worker-")
         self.root = os.path.join(self._base, root or "shop")
@@ -88,7 +90,7 @@ class Engine:
         frame = lambda kind, flags, number, meta, body: self.raw(
             frames.HEADER.pack(10 + len(meta) + len(body), kind, flags, number, len(meta)) + bytes(meta) + bytes(body)
         )
-        self._long_ops = Incoming(frame)
+        self._long_ops = Incoming(lambda *grant: frame(*grant) if self.granting else None)
         self._long_replies = Outgoing(frame)
         self._decoder = frames.Decoder(lambda *parts: self._receive(Frame(*parts)))
         self._reader = threading.Thread(target=self._read, daemon=True)

@@ -64,10 +64,26 @@ module Motia
       mark(group, operate("delete", { group: group, id: id }))
     end
 
+    # Makes all changes where the item is kept, or none. Returns the item then, or nil if nothing is left of it.
+    def update(group, id, changes)
+      mark(group, operate("update", { group: group, id: id }, changes))
+    end
+
     def get_group(group)
       (operate("getGroup", { group: group }) || []).map { |item| mark(group, item) }
     end
     alias getGroup get_group
+
+    # `query(group, where: { done: false, due: { lt: 5 }, "by.name": "ada" }, order: "-due", limit: 10, offset: 0)`: those
+    # items of a group. Tests are eq, ne, lt, lte, gt, gte, in and exists.
+    def query(group, query = nil)
+      (operate("query", { group: group }, query.nil? ? Values::NONE : query) || []).map { |item| mark(group, item) }
+    end
+
+    # Removes all items of a group. Returns how many there were.
+    def clear(group)
+      operate("clear", { group: group })
+    end
 
     # `send({ groupId:, id: }, { type:, data: })`: an event for those who watch a group, or an item.
     def send(channel, event)
