@@ -356,7 +356,8 @@ async def handler(req, ctx):
 config = {'type': 'event', 'name': 'Work', 'subscribes': ['work'], 'emits': [],
           'infrastructure': {'handler': {'timeout': 30}, 'queue': {'maxRetries': 1}}}
 async def handler(input, ctx):
-    await asyncio.sleep(0.05)
+    # Until the request that emits them has been answered.
+    await asyncio.sleep(1)
     if input.poison:
         ctypes.string_at(0)
     await ctx.state.set('done', str(input.n), True)
@@ -373,7 +374,7 @@ async def handler(req, ctx):
     let engine = project.dev();
     assert_eq!(engine.post("/emit", "{}").status, 202);
     engine.wait_for("Segmentation fault");
-    engine.wait_for("steps/work_step.py\", line 7 in handler");
+    engine.wait_for("steps/work_step.py\", line 8 in handler");
     eventually("the others are done", || {
         (engine.get("/done").json().as_array().map(Vec::len) == Some(19)).then_some(())
     });

@@ -127,6 +127,24 @@ pub enum Cause {
         /// The instant that the schedule named.
         due: Timestamp,
     },
+    /// Somebody began to watch something.
+    Join {
+        /// The stream.
+        stream: StreamName,
+        /// The group.
+        group: GroupId,
+        /// The item, if it is one.
+        id: Option<ItemKey>,
+    },
+    /// Somebody watches something no more.
+    Leave {
+        /// The stream.
+        stream: StreamName,
+        /// The group.
+        group: GroupId,
+        /// The item, if it is one.
+        id: Option<ItemKey>,
+    },
 }
 
 /// The attempt of a handler, ended.

@@ -21,6 +21,10 @@ pub struct Stream {
     pub schema: Option<Value>,
     /// Whether the file exports a `canAccess` function.
     pub guarded: bool,
+    /// Whether its `onJoin` wants to hear of clients that begin to watch.
+    pub joins: bool,
+    /// Whether its `onLeave` wants to hear of those that end.
+    pub leaves: bool,
 }
 
 /// When an item says that it was created: its `_createdAt`, in milliseconds (behaviour-0.17.md F1).
@@ -41,6 +45,8 @@ impl Stream {
             language,
             schema: fields.raw("schema").cloned(),
             guarded: fields.raw("canAccess").is_some(),
+            joins: fields.raw("onJoin").is_some(),
+            leaves: fields.raw("onLeave").is_some(),
         };
         if let Some(mut base) = fields.object("baseConfig")? {
             match base.string("storageType")? {
@@ -77,15 +83,15 @@ mod tests {
             json!({"name": "chatMessages", "schema": {"type": "object"}, "baseConfig": {"storageType": "default"}});
         let parsed = parse(config).expect("understood");
         assert_eq!(parsed.value.name.as_str(), "chatMessages");
-        assert!(!parsed.value.guarded);
+        assert!(!parsed.value.guarded && !parsed.value.joins && !parsed.value.leaves);
         assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
     }
 
     #[test]
     fn a_stream_of_custom_storage_is_kept_with_a_warning() {
-        let config = json!({"name": "s", "baseConfig": {"storageType": "custom", "factory": true}, "canAccess": true});
+        let config = json!({"name": "s", "baseConfig": {"storageType": "custom", "factory": true}, "canAccess": true, "onJoin": true, "onLeave": true});
         let parsed = parse(config).expect("understood");
-        assert!(parsed.value.guarded);
+        assert!(parsed.value.guarded && parsed.value.joins && parsed.value.leaves);
         assert_eq!(parsed.warnings.len(), 1);
         assert!(parse(json!({})).is_err());
     }

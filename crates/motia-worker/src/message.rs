@@ -103,6 +103,10 @@ pub enum CallKind {
     Authenticate,
     /// May somebody watch a stream? Answered with `true` or `false`.
     Access,
+    /// Somebody watches a stream.
+    Join,
+    /// Somebody watches a stream no more.
+    Leave,
 }
 
 /// The chain that a call belongs to.
@@ -126,6 +130,8 @@ pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, identity: Iden
         CallKind::Cron => out.put_slice(b"\",\"kind\":\"cron\""),
         CallKind::Authenticate => out.put_slice(b"\",\"kind\":\"authenticate\""),
         CallKind::Access => out.put_slice(b"\",\"kind\":\"access\""),
+        CallKind::Join => out.put_slice(b"\",\"kind\":\"join\""),
+        CallKind::Leave => out.put_slice(b"\",\"kind\":\"leave\""),
         CallKind::Event { topic, attempt } => {
             out.put_slice(b"\",\"kind\":\"event\",\"topic\":");
             string(out, topic.as_str());
@@ -319,6 +325,10 @@ mod tests {
         assert_eq!(cron, serde_json::json!({"step": source, "trace": trace, "traceparent": parent, "kind": "cron"}));
         assert_eq!(json(&CallKind::Authenticate)["kind"], "authenticate");
         assert_eq!(json(&CallKind::Access)["kind"], "access");
+        assert_eq!(
+            (&json(&CallKind::Join)["kind"], &json(&CallKind::Leave)["kind"]),
+            (&"join".into(), &"leave".into())
+        );
         let event = json(&CallKind::Event { topic: "a\nb".into(), attempt: 2 });
         assert_eq!((&event["topic"], &event["attempt"]), (&"a\nb".into(), &2.into()));
         let api = json(&CallKind::Api(Box::new(RequestHead {

@@ -9,7 +9,6 @@ use motia_core::step::Step;
 use motia_core::{Language, SourcePath};
 use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class};
 use serde_json::json;
-use serde_json::value::RawValue;
 
 use super::Subscription;
 use crate::call::Call;
@@ -87,18 +86,12 @@ impl Engine {
 
     /// Whether somebody may watch something.
     pub async fn may_watch(&self, visitor: &Visitor, subscription: &Subscription) -> Result<(), Denied> {
-        let Subscription { stream, group, id, .. } = subscription;
-        let stream = self.project().stream(stream).cloned().ok_or(Denied::UnknownStream)?;
+        let stream = self.project().stream(&subscription.stream).cloned().ok_or(Denied::UnknownStream)?;
         if !stream.guarded {
             return if self.settings().streams.deny { Err(Denied::NotAllowed) } else { Ok(()) };
         }
-        let context = RawValue::from_string(String::from_utf8_lossy(&visitor.0).into_owned()).ok();
-        let mut asked = json!({ "groupId": group });
-        if let Some(id) = id {
-            asked["id"] = json!(id);
-        }
-        let body = serde_json::to_vec(&Question { subscription: asked, context }).unwrap_or_default();
-        match self.ask(&stream.source, stream.language, CallKind::Access, body.into()).await {
+        let body = question(subscription, visitor);
+        match self.ask(&stream.source, stream.language, CallKind::Access, body).await {
             Answer::Is(answer) if *answer == *b"true" => Ok(()),
             Answer::Is(_) | Answer::Failed => Err(Denied::NotAllowed),
             Answer::Unavailable(reason) => Err(Denied::Unavailable(reason)),
@@ -148,9 +141,11 @@ impl Engine {
     }
 }
 
-/// What `canAccess` is asked.
-#[derive(serde::Serialize)]
-struct Question {
-    subscription: serde_json::Value,
-    context: Option<Box<RawValue>>,
+/// What a stream's functions are told: what is watched, and by whom.
+pub(super) fn question(subscription: &Subscription, visitor: &Visitor) -> Bytes {
+    let mut about = json!({ "groupId": subscription.group });
+    if let Some(id) = &subscription.id {
+        about["id"] = json!(id);
+    }
+    [b"{\"subscription\":", about.to_string().as_bytes(), b",\"context\":", &visitor.0, b"}"].concat().into()
 }

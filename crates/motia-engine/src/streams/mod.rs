@@ -11,9 +11,11 @@
 //! | `stamps` | the times that they bear |
 //! | `read` | what is in a stream, for those who only look |
 //! | `guard` | whether the project lets somebody watch |
+//! | `hooks` | what the project hears of those who come and go |
 
 mod frame;
 mod guard;
+mod hooks;
 mod outbox;
 mod read;
 mod rooms;
@@ -32,6 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use frame::More;
 pub use guard::{Denied, Gate, TurnedAway, Visitor};
+pub use hooks::Visits;
 pub use outbox::{Message, Outbox};
 use rooms::{Departed, PresenceId, Present, Rooms, Told};
 use stamps::Stamps;

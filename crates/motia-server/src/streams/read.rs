@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Request, Response};
 use motia_core::{GroupId, ItemKey, StreamName};
 use motia_engine::Engine;
-use motia_engine::streams::{Denied, Join, Outbox, Subscription};
+use motia_engine::streams::{Denied, Hub, Join, Outbox, Subscription, Visits, WatcherId};
 use motia_ports::streams::{Offset, Position};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -94,7 +94,8 @@ async fn read<B>(
     may(engine, &visitor, &subscription).await?;
     let accepts = request.headers().get(ACCEPT);
     if accepts.is_some_and(|accepts| accepts.as_bytes().split(|byte| *byte == b',').any(is_events)) {
-        return Ok(events(engine, subscription, request.headers(), stopping.clone()).await);
+        let visits = Visits::new(engine.clone(), visitor);
+        return Ok(events(engine, subscription, request.headers(), visits, stopping.clone()).await);
     }
     match id {
         Some(id) => match engine.item_of_stream(stream, group, id).await {
@@ -148,6 +149,7 @@ async fn events(
     engine: &Engine,
     subscription: Subscription,
     headers: &HeaderMap,
+    mut visits: Visits,
     stopping: CancellationToken,
 ) -> Response<EdgeBody> {
     let (outbox, inbox) = Outbox::new(BEHIND);
@@ -155,7 +157,8 @@ async fn events(
     outbox.greet();
     let hub = engine.hub().clone();
     let watcher = hub.watcher();
-    let gone = Gone { hub: hub.clone(), watcher };
+    visits.begin(&subscription);
+    let gone = Gone { hub: hub.clone(), watcher, visits, subscription: subscription.clone() };
     let from = last_heard(headers);
     hub.join(Join { watcher, outbox: outbox.clone(), subscription, from, presence: None }).await;
     let epoch = hub.epoch().clone();
@@ -197,13 +200,16 @@ fn last_heard(headers: &HeaderMap) -> Option<Position> {
 
 /// Once nobody reads any more, nothing is kept for it.
 struct Gone {
-    hub: motia_engine::streams::Hub,
-    watcher: motia_engine::streams::WatcherId,
+    hub: Hub,
+    watcher: WatcherId,
+    visits: Visits,
+    subscription: Subscription,
 }
 
 impl Drop for Gone {
     fn drop(&mut self) {
         self.hub.gone(self.watcher);
+        self.visits.end(&self.subscription);
     }
 }
 

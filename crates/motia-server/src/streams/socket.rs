@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use motia_engine::Engine;
-use motia_engine::streams::{Denied, Join, Message as ToClient, Outbox, Subscription, Visitor, WatcherId};
+use motia_engine::streams::{Denied, Join, Message as ToClient, Outbox, Subscription, Visitor, Visits, WatcherId};
 use motia_ports::streams::Position;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
@@ -88,7 +88,9 @@ impl Socket {
         let (mut outgoing, mut incoming) = client.split();
         let (outbox, mut inbox) = Outbox::new(BEHIND);
         let watcher = self.engine.hub().watcher();
-        let mut session = Session { socket: self, outbox, watcher, subscriptions: HashSet::new(), rate: Rate::new() };
+        let Self { engine, visitor } = self;
+        let visits = Visits::new(engine.clone(), visitor);
+        let mut session = Session { engine, visits, outbox, watcher, subscriptions: HashSet::new(), rate: Rate::new() };
         let behind = session.outbox.clone();
         let end = {
             let (listening, telling) = (session.listen(&mut incoming), tell(&mut outgoing, &mut inbox, &behind));
@@ -100,7 +102,10 @@ impl Socket {
                 () = shutdown.cancelled() => End::Close(CloseCode::Away, "the server is stopping"),
             }
         };
-        session.socket.engine.hub().gone(watcher);
+        session.engine.hub().gone(watcher);
+        for subscription in std::mem::take(&mut session.subscriptions) {
+            session.visits.end(&subscription);
+        }
         if let End::Close(code, reason) = end
             && let Ok(client) = outgoing.reunite(incoming)
         {
@@ -120,7 +125,8 @@ async fn close(mut client: Client, code: CloseCode, reason: &'static str) {
 
 /// What is known of a client.
 struct Session {
-    socket: Socket,
+    engine: Engine,
+    visits: Visits,
     outbox: Outbox,
     watcher: WatcherId,
     subscriptions: HashSet<Subscription>,
@@ -150,7 +156,8 @@ impl Session {
                 Ok(Message::Join(subscription, from, presence)) => self.join(subscription, from, presence).await,
                 Ok(Message::Leave(subscription)) => {
                     if self.subscriptions.remove(&subscription) {
-                        self.socket.engine.hub().leave(self.watcher, subscription);
+                        self.visits.end(&subscription);
+                        self.engine.hub().leave(self.watcher, subscription);
                     }
                     Ok(())
                 }
@@ -179,7 +186,7 @@ impl Session {
 
     /// The client is a newer one, and hears what it may ask for.
     fn greet(&self) {
-        let epoch = self.socket.engine.hub().epoch().as_str();
+        let epoch = self.engine.hub().epoch().as_str();
         let hello = serde_json::json!({ "type": "hello", "data": { "protocol": PROTOCOL, "epoch": epoch } });
         self.outbox.greet();
         self.outbox.answer(hello.to_string().into());
@@ -196,15 +203,17 @@ impl Session {
             self.refuse(subscription, "TOO_MANY_SUBSCRIPTIONS", why).await;
             return Ok(());
         }
-        match self.socket.engine.may_watch(&self.socket.visitor, &subscription).await {
+        match self.engine.may_watch(self.visits.visitor(), &subscription).await {
             Ok(()) => {
-                self.subscriptions.insert(subscription.clone());
+                if self.subscriptions.insert(subscription.clone()) {
+                    self.visits.begin(&subscription);
+                }
                 // What a client asks for is read no faster than it takes it.
                 self.outbox.room().await;
                 let greeted = self.outbox.greeted();
                 let (from, presence) = (from.filter(|_| greeted), presence.filter(|_| greeted));
                 let (watcher, outbox) = (self.watcher, self.outbox.clone());
-                self.socket.engine.hub().join(Join { watcher, outbox, subscription, from, presence }).await;
+                self.engine.hub().join(Join { watcher, outbox, subscription, from, presence }).await;
                 Ok(())
             }
             Err(denied) => {
@@ -230,7 +239,7 @@ impl Session {
             tokio::time::sleep(REFUSAL).await;
         }
         self.outbox.room().await;
-        self.socket.engine.hub().refuse(&self.outbox, subscription, code, why);
+        self.engine.hub().refuse(&self.outbox, subscription, code, why);
     }
 }
 
