@@ -204,7 +204,7 @@ mod tests {
         let sent = value(&published(at(), &sent, plain));
         assert_eq!(sent["event"], json!({ "type": "event", "event": { "type": "typing", "data": { "by": "ada" } } }));
         assert!(sent.get("id").is_none());
-        let all = value(&sync(at(), &subscription(None), &[item.clone(), item.clone()], false, plain));
+        let all = value(&sync(at(), &subscription(None), &[item.clone(), item], false, plain));
         assert_eq!(all["event"], json!({ "type": "sync", "data": [{ "id": "1" }, { "id": "1" }] }));
         let missing = value(&sync(at(), &subscription(Some(&id)), &[], false, plain));
         assert_eq!((&missing["id"], &missing["event"]), (&json!("1"), &json!({ "type": "sync", "data": null })));

@@ -19,9 +19,10 @@ struct Bench {
 fn bench() -> Bench {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let streams = Memory::new(Arc::clone(&clock)).streams();
-    let (hub, dispatch) = Hub::new(Arc::clone(&streams), clock, TaskTracker::new());
+    let tasks = TaskTracker::new();
+    let (hub, dispatch) = Hub::new(Arc::clone(&streams), clock, tasks.clone());
     let shutdown = CancellationToken::new();
-    tokio::spawn(dispatch.run(shutdown.clone()));
+    tasks.spawn(dispatch.run(shutdown.clone()));
     Bench { hub, streams, _running: shutdown.drop_guard() }
 }
 

@@ -70,7 +70,7 @@ fn compact(json: &RawValue) -> Bytes {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Text<'a> {
-    Text(#[serde(borrow)] Cow<'a, str>),
+    Plain(#[serde(borrow)] Cow<'a, str>),
     Number(serde_json::Number),
     Odd(serde::de::IgnoredAny),
 }
@@ -78,7 +78,7 @@ enum Text<'a> {
 impl Text<'_> {
     fn into_text(self) -> Option<String> {
         match self {
-            Self::Text(text) => Some(text.into_owned()),
+            Self::Plain(text) => Some(text.into_owned()),
             Self::Number(number) => Some(number.to_string()),
             Self::Odd(_) => None,
         }

@@ -67,7 +67,7 @@ pub(crate) async fn open<B>(engine: &Engine, mode: Mode, request: &Request<B>) -
     };
     let visitor = match admitted(engine, mode, request).await {
         Ok(visitor) => visitor,
-        Err(answer) => return answer,
+        Err(refusal) => return *refusal,
     };
     let mut answer = Response::new(EdgeBody::Whole(bytes::Bytes::new()));
     *answer.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -82,25 +82,28 @@ pub(crate) async fn open<B>(engine: &Engine, mode: Mode, request: &Request<B>) -
     answer
 }
 
+/// The answer to somebody who is not let in. In a box: it is large, and rare.
+type Refusal = Box<Response<EdgeBody>>;
+
 /// Who asks; or why nobody of that kind is let in.
-async fn admitted<B>(engine: &Engine, mode: Mode, request: &Request<B>) -> Result<Visitor, Response<EdgeBody>> {
+async fn admitted<B>(engine: &Engine, mode: Mode, request: &Request<B>) -> Result<Visitor, Refusal> {
     let headers = request.headers();
     if let Some(origin) = foreign_page(headers, &engine.settings().streams, mode) {
         let text = format!("pages of {origin} may not watch streams; motia.config says which may: streams.origins");
-        return Err(error(403, &text));
+        return Err(Box::new(error(403, &text)));
     }
     if mode == Mode::Dev && !is_safe_name(request) {
         // A page of any site can have its name point here.
-        return Err(error(403, "streams are read under a name of this machine only, or by its number"));
+        return Err(Box::new(error(403, "streams are read under a name of this machine only, or by its number")));
     }
     let url = request.uri().path_and_query().map_or("/", |url| url.as_str());
     engine.admit(&headers_to_json(headers), url).await.map_err(|turned_away| match turned_away {
         TurnedAway::Unauthenticated => {
             let mut answer = Response::new(EdgeBody::Whole("Authentication failed".into()));
             *answer.status_mut() = StatusCode::UNAUTHORIZED;
-            answer
+            Box::new(answer)
         }
-        TurnedAway::Unavailable(reason) => unavailable(&reason),
+        TurnedAway::Unavailable(reason) => Box::new(unavailable(&reason)),
     })
 }
 

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-use super::{BEHIND, admitted};
+use super::{BEHIND, Refusal, admitted};
 use crate::edge::Mode;
 use crate::response::{ACCEL_BUFFERING, EdgeBody, error, is_event_stream, unavailable};
 
@@ -63,7 +63,8 @@ pub(crate) async fn answer<B>(
     let asked = Asked::parse(request.uri().path())?;
     engine.project().stream(&asked.stream)?;
     Some(match read(engine, mode, request, asked, stopping).await {
-        Ok(answer) | Err(answer) => answer,
+        Ok(answer) => answer,
+        Err(refusal) => *refusal,
     })
 }
 
@@ -73,20 +74,20 @@ async fn read<B>(
     request: &Request<B>,
     asked: Asked,
     stopping: &CancellationToken,
-) -> Result<Response<EdgeBody>, Response<EdgeBody>> {
+) -> Result<Response<EdgeBody>, Refusal> {
     let visitor = admitted(engine, mode, request).await?;
     let Asked { stream, group, id } = asked;
     let listed = mode == Mode::Dev || engine.settings().streams.list;
     let guarded = engine.project().stream(&stream).is_some_and(|stream| stream.guarded);
     let Some(group) = group else {
         return match (guarded, listed) {
-            (true, _) => Err(error(403, "this stream has canAccess, so what is read of it must name a group")),
+            (true, _) => Ok(error(403, "this stream has canAccess, so what is read of it must name a group")),
             (_, false) => {
-                Err(error(403, "streams are not listed here: name a group, or set streams.list in motia.config"))
+                Ok(error(403, "streams are not listed here: name a group, or set streams.list in motia.config"))
             }
             (false, true) => {
                 may(engine, &visitor, &Subscription::whole(&stream, "".into())).await?;
-                json(engine.all_of_stream(stream, None, LISTED).await)
+                Ok(json(engine.all_of_stream(stream, None, LISTED).await))
             }
         };
     };
@@ -97,9 +98,9 @@ async fn read<B>(
         let visits = Visits::new(engine.clone(), visitor);
         return Ok(events(engine, subscription, request.headers(), visits, stopping.clone()).await);
     }
-    match id {
+    Ok(match id {
         Some(id) => match engine.item_of_stream(stream, group, id).await {
-            Ok(None) => Err(error(404, "there is no such item")),
+            Ok(None) => error(404, "there is no such item"),
             Ok(Some(item)) => json(Ok(item)),
             Err(problem) => json(Err(problem)),
         },
@@ -111,33 +112,38 @@ async fn read<B>(
                 if let Some(item) = found.as_ref().ok().and_then(|found| found.strip_prefix(b"[")?.strip_suffix(b"]"))
                     && !item.is_empty()
                 {
-                    return json(Ok(Bytes::copy_from_slice(item)));
+                    return Ok(json(Ok(Bytes::copy_from_slice(item))));
                 }
             }
             json(items)
         }
-    }
+    })
 }
 
 async fn may(
     engine: &Engine,
     visitor: &motia_engine::streams::Visitor,
     subscription: &Subscription,
-) -> Result<(), Response<EdgeBody>> {
-    engine.may_watch(visitor, subscription).await.map_err(|denied| match denied {
-        Denied::UnknownStream => error(404, "there is no such stream"),
-        Denied::NotAllowed => error(403, &denied.to_string()),
-        Denied::Unavailable(reason) => unavailable(&reason),
+) -> Result<(), Refusal> {
+    engine.may_watch(visitor, subscription).await.map_err(|denied| {
+        Box::new(match denied {
+            Denied::UnknownStream => error(404, "there is no such stream"),
+            Denied::NotAllowed => error(403, &denied.to_string()),
+            Denied::Unavailable(reason) => unavailable(&reason),
+        })
     })
 }
 
-fn json(read: Result<Bytes, motia_ports::Error>) -> Result<Response<EdgeBody>, Response<EdgeBody>> {
-    let body = read.map_err(|problem| error(500, &format!("the stream could not be read: {problem}")))?;
+fn json(read: Result<Bytes, motia_ports::Error>) -> Response<EdgeBody> {
+    let body = match read {
+        Ok(body) => body,
+        Err(problem) => return error(500, &format!("the stream could not be read: {problem}")),
+    };
     let mut answer = Response::new(EdgeBody::Whole(body));
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(answer)
+    answer
 }
 
 fn is_events(accepted: &[u8]) -> bool {

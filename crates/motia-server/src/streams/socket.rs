@@ -14,7 +14,7 @@ use motia_engine::streams::{Denied, Join, Message as ToClient, Outbox, Subscript
 use motia_ports::streams::Position;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -90,7 +90,8 @@ impl Socket {
         let watcher = self.engine.hub().watcher();
         let Self { engine, visitor } = self;
         let visits = Visits::new(engine.clone(), visitor);
-        let mut session = Session { engine, visits, outbox, watcher, subscriptions: HashSet::new(), rate: Rate::new() };
+        let rate = Rate::new(engine.telemetry().clock().elapsed());
+        let mut session = Session { engine, visits, outbox, watcher, subscriptions: HashSet::new(), rate };
         let behind = session.outbox.clone();
         let end = {
             let (listening, telling) = (session.listen(&mut incoming), tell(&mut outgoing, &mut inbox, &behind));
@@ -143,7 +144,7 @@ impl Session {
                 Ok(None) => return End::Gone,
                 Err(_) => return End::Close(CloseCode::Policy, "nothing was heard from you, no pong either"),
             };
-            if !self.rate.allows(Instant::now()) {
+            if !self.rate.allows(self.engine.telemetry().clock().elapsed()) {
                 return End::Close(CloseCode::Library(TOO_MANY), "too many messages");
             }
             let text = match heard {
@@ -251,8 +252,10 @@ async fn tell(
     inbox: &mut mpsc::UnboundedReceiver<ToClient>,
     outbox: &Outbox,
 ) -> End {
-    let mut ping = tokio::time::interval_at(Instant::now() + PING, PING);
+    let mut ping = tokio::time::interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick comes at once.
+    ping.tick().await;
     loop {
         let sent = tokio::select! {
             message = inbox.recv() => match message {
@@ -320,17 +323,18 @@ fn end_of(error: &Error) -> End {
 /// How often a client may say something.
 struct Rate {
     left: u32,
-    since: Instant,
+    /// When more was last allowed.
+    since: Duration,
 }
 
 impl Rate {
-    fn new() -> Self {
-        Self { left: BURST, since: Instant::now() }
+    fn new(now: Duration) -> Self {
+        Self { left: BURST, since: now }
     }
 
-    fn allows(&mut self, now: Instant) -> bool {
+    fn allows(&mut self, now: Duration) -> bool {
         if self.left == 0 {
-            let more = now.saturating_duration_since(self.since).as_millis() * u128::from(PER_SECOND) / 1000;
+            let more = now.saturating_sub(self.since).as_millis() * u128::from(PER_SECOND) / 1000;
             self.left = u32::try_from(more).unwrap_or(u32::MAX).min(BURST);
             self.since = now;
         }
@@ -346,10 +350,8 @@ mod tests {
 
     #[test]
     fn a_client_may_say_much_at_once_but_not_for_ever() {
-        let mut rate = Rate::new();
-        let start = Instant::now();
-        rate.since = start;
-        let at = |millis| start + Duration::from_millis(millis);
+        let at = |millis| Duration::from_secs(9) + Duration::from_millis(millis);
+        let mut rate = Rate::new(at(0));
         assert!((0..BURST).all(|_| rate.allows(at(0))));
         assert!(!rate.allows(at(0)));
         assert!((0..100).all(|_| rate.allows(at(100))));

@@ -37,7 +37,7 @@ impl Requirements {
     fn copy(&mut self, file: &Path, depth: usize) -> Result<Option<PathBuf>> {
         let content = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let content = String::from_utf8_lossy(&content);
-        let folder = file.parent().unwrap_or(Path::new("."));
+        let folder = file.parent().unwrap_or_else(|| Path::new("."));
         let (mut kept, mut differs) = (String::new(), false);
         for line in logical_lines(&content) {
             if asks_for_motia(line) {
