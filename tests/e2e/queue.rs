@@ -212,7 +212,7 @@ fn dead_letters_are_listed_shown_delivered_again_and_discarded() {
     assert_eq!(replayed["deliveries"].as_array().map(Vec::len), Some(2), "what was delivered again is kept");
     // A handler has noted its event before its delivery is over.
     eventually("nothing waits or runs", || {
-        (project.motia(&["queue", "ls"]) == "nothing waits, and there are no dead letters\n").then_some(())
+        (project.motia(&["queue", "ls"]) == "nothing waits or runs, and there are no dead letters\n").then_some(())
     });
     let refused = project.motia_fails(&["queue", "show", &ids[1].to_string()]);
     assert!(refused.contains(&format!("there is no delivery {}: it was handled, or discarded", ids[1])), "{refused}");
