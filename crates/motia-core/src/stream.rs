@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::fields::{FieldError, Fields};
-use crate::ids::{Language, SourcePath, StreamName};
+use crate::ids::{Language, Runtime, SourcePath, StreamName};
+use crate::project::Validation;
 use crate::raw::RawObject;
 use crate::step::Parsed;
 
@@ -25,6 +26,10 @@ pub struct Stream {
     pub joins: bool,
     /// Whether its `onLeave` wants to hear of those that end.
     pub leaves: bool,
+    /// What becomes of items that do not match the schema, where the stream has a wish of its own.
+    pub validation: Option<Validation>,
+    /// Whether its items are kept by an adapter of the project's own: `baseConfig.factory` makes it.
+    pub custom: bool,
 }
 
 /// When an item says that it was created: its `_createdAt`, in milliseconds (behaviour-0.17.md F1).
@@ -39,7 +44,7 @@ impl Stream {
     pub fn parse(source: SourcePath, language: Language, config: &Value) -> Result<Parsed<Self>, FieldError> {
         let mut fields = Fields::new("", config)?;
         let mut warnings = Vec::new();
-        let stream = Self {
+        let mut stream = Self {
             name: fields.required_string("name")?.into(),
             source,
             language,
@@ -47,10 +52,17 @@ impl Stream {
             guarded: fields.raw("canAccess").is_some(),
             joins: fields.raw("onJoin").is_some(),
             leaves: fields.raw("onLeave").is_some(),
+            validation: Validation::read(&mut fields)?,
+            custom: false,
         };
         if let Some(mut base) = fields.object("baseConfig")? {
             match base.string("storageType")? {
                 None | Some("default") => {}
+                Some("custom") if language.runtime() == Runtime::Node => stream.custom = true,
+                Some("custom") => warnings.push(
+                    "baseConfig.storageType 'custom' has a meaning in TypeScript and JavaScript alone; items are stored as by 'default'"
+                        .into(),
+                ),
                 Some(other) => {
                     warnings.push(format!(
                         "baseConfig.storageType '{other}' has no meaning here; items are stored as by 'default'"
@@ -88,11 +100,28 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_custom_storage_is_kept_with_a_warning() {
-        let config = json!({"name": "s", "baseConfig": {"storageType": "custom", "factory": true}, "canAccess": true, "onJoin": true, "onLeave": true});
+    fn what_runs_of_a_stream_is_known() {
+        let config = json!({"name": "s", "canAccess": true, "onJoin": true, "onLeave": true, "validation": "enforce"});
         let parsed = parse(config).expect("understood");
         assert!(parsed.value.guarded && parsed.value.joins && parsed.value.leaves);
-        assert_eq!(parsed.warnings.len(), 1);
+        assert_eq!(parsed.value.validation, Some(Validation::Enforce));
+        assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
         assert!(parse(json!({})).is_err());
+    }
+
+    #[test]
+    fn storage_of_the_projects_own_is_for_node_alone() {
+        let config = json!({"name": "s", "baseConfig": {"storageType": "custom", "factory": true}});
+        let parsed = parse(config.clone()).expect("understood");
+        assert!(parsed.value.custom && parsed.warnings.is_empty(), "{:?}", parsed.warnings);
+        let python = Stream::parse("steps/s_stream.py".into(), Language::Python, &config).expect("understood");
+        assert!(!python.value.custom);
+        assert_eq!(python.warnings.len(), 1);
+        let odd = parse(json!({"name": "s", "baseConfig": {"storageType": "redis"}})).expect("understood");
+        assert!(!odd.value.custom);
+        assert_eq!(
+            odd.warnings,
+            ["baseConfig.storageType 'redis' has no meaning here; items are stored as by 'default'"]
+        );
     }
 }

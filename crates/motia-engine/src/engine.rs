@@ -20,7 +20,7 @@ use crate::api::UPLOADS;
 use crate::cron::Scheduler;
 use crate::dispatcher::Dispatcher;
 use crate::registry::Project;
-use crate::streams::Hub;
+use crate::streams::{Hub, Routed};
 use crate::telemetry::Telemetry;
 use crate::validation::Validation;
 
@@ -81,7 +81,7 @@ pub enum Error {
 pub struct EngineHost {
     pub(crate) backends: Arc<Backends>,
     pub(crate) telemetry: Telemetry,
-    pub(crate) validation: Validation,
+    pub(crate) validation: Arc<Validation>,
     project: RwLock<Arc<Project>>,
     settings: RwLock<Arc<ProjectConfig>>,
     /// Turns of long request bodies.
@@ -119,6 +119,8 @@ pub struct Engine {
     /// Somebody wants the project's files imported anew.
     reload: Arc<Notify>,
     hub: Hub,
+    /// The same streams as the backends', by their own name.
+    streams: Arc<Routed>,
     /// Ends what goes on until the last call has ended.
     ended: CancellationToken,
 }
@@ -128,27 +130,32 @@ impl Engine {
     pub fn new(config: Config) -> Self {
         let Config { backends, telemetry, settings } = config;
         let (tasks, ended) = (TaskTracker::new(), CancellationToken::new());
-        let (hub, dispatch) = Hub::new(Arc::clone(&backends.streams), Arc::clone(telemetry.clock()), tasks.clone());
+        let streams = Arc::new(Routed::new(backends.streams, telemetry.clock().now(), tasks.clone()));
+        let backends = Backends { streams: streams.clone(), ..backends };
+        let (hub, dispatch) = Hub::new(streams.clone(), Arc::clone(telemetry.clock()), tasks.clone());
         tasks.spawn(dispatch.run(ended.clone()));
         let project = RwLock::new(Arc::new(Project::default()));
         let shared = Arc::new(EngineHost {
             backends: Arc::new(backends),
-            validation: Validation::new(telemetry.clone()),
+            validation: Arc::new(Validation::new(telemetry.clone())),
             telemetry,
             project,
             settings: RwLock::new(Arc::new(settings)),
             uploads: Semaphore::new(UPLOADS),
             warned_of_priority: Mutex::default(),
         });
+        let pools = Arc::default();
+        streams.reach(&shared, &pools);
         Self {
             shared,
-            pools: Arc::default(),
+            pools,
             dispatcher: Arc::default(),
             scheduler: Arc::default(),
             tasks,
             stop: CancellationToken::new(),
             reload: Arc::default(),
             hub,
+            streams,
             ended,
         }
     }
@@ -243,6 +250,7 @@ impl Engine {
             .collect();
         let declared = self.shared.backends.queue.declare(subscriptions, project.broken.clone());
         declared.await.map_err(Error::Subscriptions)?;
+        self.streams.update(project.streams());
         let streams: Vec<_> = project.streams().map(|stream| stream.name.clone()).collect();
         self.shared.validation.update(&project, self.settings().validation);
         *self.shared.project.write() = Arc::new(project);

@@ -26,6 +26,19 @@ pub fn stored(data: &[u8], id: &ItemKey, now: Timestamp) -> Result<(Bytes, Times
     Ok((members.to_text().into(), created))
 }
 
+/// The item with its address's `id`, as storage of the project's own may have left it out.
+pub fn identified(item: &[u8], id: &ItemKey) -> Result<Bytes, NotAnObject> {
+    let mut members = RawObject::parse(item).ok_or(NotAnObject)?;
+    members.set("id", raw(id.as_str()));
+    Ok(members.to_text().into())
+}
+
+/// The id in an item.
+pub fn id_of(item: &[u8]) -> Option<ItemKey> {
+    let id: String = serde_json::from_str(RawObject::parse(item)?.get("id")?.get()).ok()?;
+    Some(id.into())
+}
+
 /// What changes make of an item, which may not be there. None if nothing is left of it.
 pub fn revised(
     there: Option<&[u8]>,
@@ -82,6 +95,18 @@ mod tests {
         assert_eq!(revise(Some(there), r#"[{"type":"remove"}]"#), Ok(None));
         let text = r#"[{"type":"set","value":"text"}]"#;
         assert_eq!(revise(Some(there), text), Err("a stream item must be an object".into()));
+    }
+
+    #[test]
+    fn an_item_of_other_storage_gets_its_id() {
+        let identify = |item: &str| {
+            identified(item.as_bytes(), &"m1".into()).map(|item| String::from_utf8_lossy(&item).into_owned())
+        };
+        assert_eq!(identify(r#"{"a":1}"#), Ok(r#"{"a":1,"id":"m1"}"#.into()));
+        assert_eq!(identify(r#"{"id":5,"a":1}"#), Ok(r#"{"id":"m1","a":1}"#.into()));
+        assert_eq!(identify("[]"), Err(NotAnObject));
+        assert_eq!(id_of(br#"{"a":1,"id":"m1"}"#), Some("m1".into()));
+        assert_eq!((id_of(br#"{"id":5}"#), id_of(b"{}"), id_of(b"5")), (None, None, None));
     }
 
     #[test]

@@ -10,6 +10,7 @@ use motia_core::ids::Runtime;
 use motia_core::query::Query;
 use motia_core::record::{Level, LogLine, Operation as Recorded, OperationRecord, Record, SpanId};
 use motia_core::step::{QueueKind, Trigger};
+use motia_core::stream::Stream;
 use motia_core::trace::TraceParent;
 use motia_core::update::{Change, UpdateError};
 use motia_core::{GroupId, ItemKey, Priority, StepName, StreamName, Topic, TraceId};
@@ -53,10 +54,10 @@ impl Host for EngineHost {
                 self.read(&asker, |_| {}, sync, |()| Bytes::new())
             }
             Operation::State(operation) => self.state(&asker, operation, body),
-            Operation::Stream(stream, _) if self.project().stream(&stream).is_none() => {
-                ready(Err(unknown_stream(&stream)))
-            }
-            Operation::Stream(stream, operation) => self.stream(&asker, stream, operation, &body),
+            Operation::Stream(name, operation) => match self.project().stream(&name) {
+                Some(stream) => self.stream(&asker, stream, operation, &body),
+                None => ready(Err(unknown_stream(&name))),
+            },
         }
     }
 
@@ -202,7 +203,8 @@ impl EngineHost {
         }
     }
 
-    fn stream(&self, asker: &Asker, stream: StreamName, operation: StreamOperation, body: &Bytes) -> Answer {
+    fn stream(&self, asker: &Asker, of: &Arc<Stream>, operation: StreamOperation, body: &Bytes) -> Answer {
+        let stream = of.name.clone();
         let recorded = |verb, group: &GroupId, id: Option<&ItemKey>| {
             let (stream, group, id) = (stream.clone(), group.clone(), id.cloned());
             self.recorder(asker, Recorded::Stream { verb, stream, group, id })
@@ -218,9 +220,13 @@ impl EngineHost {
                 let record = recorded("set", &group, Some(&id));
                 match item::stored(body, &id, self.telemetry.clock().now()) {
                     Ok((item, created)) => {
-                        let (address, stored) = (address(group, id), item.clone());
+                        if let Err(unfit) = self.validation.item(of, self.settings().validation, &item) {
+                            let message = format!("streams.{stream}.set: {unfit}");
+                            return ready(Err(OperationError { code: "validation-failed", message }));
+                        }
+                        let address = address(group, id);
                         let set = move |backends: &Backends| backends.streams.set(address, item, created);
-                        self.write(asker, record, set, move |_| stored)
+                        self.write(asker, record, set, |stored| stored.item)
                     }
                     // As the original: nothing is stored for null.
                     Err(_) if body.trim_ascii() == b"null" => ready(Ok(Bytes::from_static(b"null"))),
@@ -238,7 +244,15 @@ impl EngineHost {
                 };
                 let record = recorded("update", &group, Some(&id));
                 let (key, now, address) = (id.clone(), self.telemetry.clock().now(), address(group, id));
-                let revise = Arc::new(move |there: Option<&[u8]>| item::revised(there, &changes, &key, now));
+                let (validation, mode, of) = (Arc::clone(&self.validation), self.settings().validation, Arc::clone(of));
+                let revise = Arc::new(move |there: Option<&[u8]>| {
+                    let revised = item::revised(there, &changes, &key, now)?;
+                    if let Some((item, _)) = &revised {
+                        let unfit = validation.item(&of, mode, item);
+                        unfit.map_err(|unfit| UpdateError::of_result(unfit.to_string()))?;
+                    }
+                    Ok(revised)
+                });
                 let update = move |backends: &Backends| backends.streams.update(address, revise);
                 let updated = self.write(asker, record, update, |updated| updated);
                 async move { updated.await?.map(or_null).map_err(|error| not_updated(&name, &error)) }.boxed()

@@ -64,6 +64,9 @@ pub enum Error {
         /// The most that fits.
         limit: usize,
     },
+    /// Storage of the project's own did not do as asked, and may have done a part of it.
+    #[error("{0}")]
+    Storage(String),
     /// The backend is shut down.
     #[error("the store is closed: the engine is stopping")]
     Closed,
@@ -80,6 +83,7 @@ impl Error {
         match self {
             Self::Failed(_) => "store-failed",
             Self::TooLarge { .. } => "too-large",
+            Self::Storage(_) => "storage-failed",
             Self::Closed => "store-closed",
         }
     }

@@ -28,6 +28,15 @@ pub enum Change {
     Updated,
 }
 
+/// An item that was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// What that did.
+    pub change: Change,
+    /// The item as it is kept: the one that was given, unless the storage makes another one of it.
+    pub item: Bytes,
+}
+
 /// The number of a change: it grows with every change of any stream, and none is given twice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub u64);
@@ -125,7 +134,7 @@ pub trait Streams: Send + Sync + 'static {
     /// The item, if there.
     fn get(&self, after: Mark, address: ItemAddress) -> Pending<Option<Bytes>>;
     /// Stores the item. `created` is its `_createdAt`.
-    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change>;
+    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Stored>;
     /// Makes another item of the one that is there; answers with what is there then. One that cannot be made is no failure of the backend.
     fn update(&self, address: ItemAddress, revise: Revise) -> Write<Result<Option<Bytes>, UpdateError>>;
     /// Removes the item and returns it.

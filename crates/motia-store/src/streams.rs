@@ -11,7 +11,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use motia_core::update::UpdateError;
 use motia_core::{Clock, GroupId, ItemKey, StreamName, Timestamp};
-use motia_ports::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, What};
+use motia_ports::streams::{
+    Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, Stored, What,
+};
 use motia_ports::{Mark, Pending, Streams, Write};
 use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension};
@@ -120,8 +122,11 @@ impl Streams for SqliteStreams {
         self.reader.read(after, move |connection| item(connection, &special, &address))
     }
 
-    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change> {
-        self.change(move |writing, published| writing.set(address, item, created, published))
+    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Stored> {
+        self.change(move |writing, published| {
+            let change = writing.set(address, item.clone(), created, published)?;
+            Ok(Stored { change, item })
+        })
     }
 
     fn update(&self, address: ItemAddress, revise: Revise) -> Write<std::result::Result<Option<Bytes>, UpdateError>> {

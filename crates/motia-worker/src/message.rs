@@ -107,6 +107,8 @@ pub enum CallKind {
     Join,
     /// Somebody watches a stream no more.
     Leave,
+    /// A stream's own storage is asked for something. Answered with JSON.
+    Storage,
 }
 
 /// The chain that a call belongs to.
@@ -132,6 +134,7 @@ pub(crate) fn write_call(out: &mut BytesMut, source: &SourcePath, identity: Iden
         CallKind::Access => out.put_slice(b"\",\"kind\":\"access\""),
         CallKind::Join => out.put_slice(b"\",\"kind\":\"join\""),
         CallKind::Leave => out.put_slice(b"\",\"kind\":\"leave\""),
+        CallKind::Storage => out.put_slice(b"\",\"kind\":\"storage\""),
         CallKind::Event { topic, attempt } => {
             out.put_slice(b"\",\"kind\":\"event\",\"topic\":");
             string(out, topic.as_str());
@@ -325,6 +328,7 @@ mod tests {
         assert_eq!(cron, serde_json::json!({"step": source, "trace": trace, "traceparent": parent, "kind": "cron"}));
         assert_eq!(json(&CallKind::Authenticate)["kind"], "authenticate");
         assert_eq!(json(&CallKind::Access)["kind"], "access");
+        assert_eq!(json(&CallKind::Storage)["kind"], "storage");
         assert_eq!(
             (&json(&CallKind::Join)["kind"], &json(&CallKind::Leave)["kind"]),
             (&"join".into(), &"leave".into())

@@ -98,6 +98,9 @@ pub enum Unavailable {
     /// The engine is stopping.
     #[error("the engine is stopping")]
     Stopping,
+    /// A call that waits for another cannot have one where each has a process of its own.
+    #[error("a stream's own storage does not run with isolation: \"process\"")]
+    Isolated,
 }
 
 /// A worker that has imported what it could.
@@ -256,6 +259,7 @@ impl<H: Host> Pool<H> {
         }
         match class {
             Class::Event => self.inner.wait_for_place(class).await,
+            Class::Storage => self.inner.storage_place().await,
             Class::Http => {
                 self.inner.say_crowded();
                 let waiting = Waiting::new(&self.inner.waiting).ok_or(Unavailable::Crowded)?;
@@ -389,6 +393,21 @@ impl<H: Host> PoolInner<H> {
                 }
                 changed = serving.changed() => changed.map_err(|_| Unavailable::Stopping)?,
             }
+        }
+    }
+
+    /// A place for what a call waits for. That call may be one of those which finish: so may the worker.
+    async fn storage_place(self: &Arc<Self>) -> Result<Place<H>, Unavailable> {
+        if self.is_isolated() {
+            return Err(Unavailable::Isolated);
+        }
+        match self.wait_for_place(Class::Storage).await {
+            Err(Unavailable::Stopping) => {
+                let finishing = self.everyone();
+                let worker = least_loaded(&finishing, Class::Storage).ok_or(Unavailable::Stopping)?;
+                worker.try_place(Class::Storage).ok_or(Unavailable::Stopping)
+            }
+            place => place,
         }
     }
 

@@ -16,6 +16,9 @@ pub(crate) const HTTP_CREDITS: usize = 8192;
 const STREAM_CREDITS: usize = 16_384;
 /// Calls of events and ticks that a worker holds at a time: apart, so that neither starves the other.
 const EVENT_CREDITS: usize = 256;
+/// Calls of a stream's own storage: apart from those that wait for them, which may be all that a worker holds.
+const STORAGE_CREDITS: usize = 1024;
+
 /// What kind of work asks for a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -23,6 +26,8 @@ pub enum Class {
     Http,
     /// An event or a tick: waits as long as it takes.
     Event,
+    /// What a stream's own storage does for a call that runs: waits as long as it takes.
+    Storage,
 }
 
 /// A worker: a process and its connection.
@@ -33,6 +38,7 @@ pub struct Worker<H: Host> {
     http: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     events: Arc<Semaphore>,
+    storage: Arc<Semaphore>,
     /// It serves until another has taken its place.
     departing: AtomicBool,
 }
@@ -75,8 +81,16 @@ impl<H: Host> Worker<H> {
         loading: mpsc::UnboundedReceiver<LoadEvent>,
     ) -> Self {
         let credits = |count| Arc::new(Semaphore::new(count));
-        let (http, streams, events) = (credits(HTTP_CREDITS), credits(STREAM_CREDITS), credits(EVENT_CREDITS));
-        Self { connection, process, loading, http, streams, events, departing: AtomicBool::new(false) }
+        Self {
+            connection,
+            process,
+            loading,
+            http: credits(HTTP_CREDITS),
+            streams: credits(STREAM_CREDITS),
+            events: credits(EVENT_CREDITS),
+            storage: credits(STORAGE_CREDITS),
+            departing: AtomicBool::new(false),
+        }
     }
 
     /// Ends it and everything that it started; calls in flight are cut off.
@@ -96,13 +110,17 @@ impl<H: Host> Worker<H> {
         match class {
             Class::Http => &self.http,
             Class::Event => &self.events,
+            Class::Storage => &self.storage,
         }
     }
 
     /// The calls that it holds.
     pub(crate) fn load(&self) -> usize {
         let taken = |most: usize, credits: &Semaphore| most - credits.available_permits();
-        taken(HTTP_CREDITS, &self.http) + taken(STREAM_CREDITS, &self.streams) + taken(EVENT_CREDITS, &self.events)
+        taken(HTTP_CREDITS, &self.http)
+            + taken(STREAM_CREDITS, &self.streams)
+            + taken(EVENT_CREDITS, &self.events)
+            + taken(STORAGE_CREDITS, &self.storage)
     }
 
     /// A place, if one is left.
@@ -115,7 +133,7 @@ impl<H: Host> Worker<H> {
     pub(crate) fn place(&self, class: Class, permit: OwnedSemaphorePermit) -> Place<H> {
         let credit: Box<dyn Credit> = match class {
             Class::Http => Box::new(RequestCredit { permit, streams: Arc::clone(&self.streams) }),
-            Class::Event => Box::new(permit),
+            Class::Event | Class::Storage => Box::new(permit),
         };
         Place { connection: self.connection.clone(), credit, alone: false }
     }

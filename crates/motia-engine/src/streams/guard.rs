@@ -1,17 +1,14 @@
 //! Who may watch: what `streamAuth.authenticate` of the project's config and `canAccess` of a stream say (behaviour-0.17.md F3). Both run
 //! in workers. Where they cannot be asked, nobody may.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use motia_core::record::Level;
-use motia_core::step::Step;
 use motia_core::{Language, SourcePath};
-use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class};
+use motia_worker::{CallKind, Class};
 use serde_json::json;
 
 use super::Subscription;
-use crate::call::Call;
+use super::ask::{Question, Unanswered, ask};
 use crate::engine::Engine;
 
 /// Who may open a connection to watch streams.
@@ -99,45 +96,21 @@ impl Engine {
     }
 
     async fn ask(&self, source: &SourcePath, language: Language, kind: CallKind, body: Bytes) -> Answer {
-        let shared = &self.shared;
-        let Some(pool) = self.pool(language.runtime()) else {
-            return Answer::Unavailable(format!("no {} worker runs", language.runtime()));
-        };
-        let place = match pool.place(Class::Http).await {
-            Ok(place) => place,
-            Err(unavailable) => return Answer::Unavailable(unavailable.to_string()),
-        };
-        let limit = shared.settings().timeouts.access;
-        let trace = shared.backends.traces.next();
-        let asked = Arc::new(Step::unlisted(source.clone(), language));
-        let call = Call::begin_unrecorded(&shared.telemetry, &asked, trace, shared.backends.traces.parent(trace));
-        let mut handle = place.call(call.request(kind, body, CallLimits::new(limit, None)));
-        let Ok(answer) = tokio::time::timeout(limit, handle.outcome()).await else {
-            handle.cancel("timeout");
-            self.say(
-                &call,
-                format!("did not answer within {} s, which counts as a no (timeouts.access)", limit.as_secs_f32()),
-            );
-            return Answer::Failed;
-        };
-        match answer {
-            Ok(CallOutcome { meta, body }) => match meta.error {
-                None => body.whole().cloned().map_or(Answer::Failed, Answer::Is),
-                Some(error) if error.is_unknown_step() => {
-                    Answer::Unavailable(format!("{source} was replaced this very moment"))
-                }
-                Some(error) => {
-                    let text = format!("failed, which counts as a no: {error}");
-                    shared.telemetry.log_of(Level::Warn, Some(trace), Some(call.step.name.clone()), text);
-                    Answer::Failed
-                }
-            },
-            Err(CallError::CutOff { reason }) => Answer::Unavailable(reason),
-            Err(error @ CallError::WorkerEnded { .. }) => {
-                self.say(&call, error.to_string());
-                Answer::Failed
+        let limit = self.shared.settings().timeouts.access;
+        let question = Question { source, language, kind, class: Class::Http, body, limit };
+        let (call, answer) = ask(&self.shared, self.pool(language.runtime()), question).await;
+        let (level, said) = match answer {
+            Ok(answer) => return Answer::Is(answer),
+            Err(Unanswered::Unavailable(why)) => return Answer::Unavailable(why),
+            Err(hung @ Unanswered::Hung(_)) => {
+                (Level::Error, format!("{hung}, which counts as a no (timeouts.access)"))
             }
+            Err(Unanswered::Failed(why)) => (Level::Warn, format!("failed, which counts as a no: {why}")),
+        };
+        if let Some(call) = call {
+            self.shared.telemetry.log_of(level, Some(call.trace), Some(call.step.name.clone()), said);
         }
+        Answer::Failed
     }
 }
 

@@ -12,7 +12,12 @@
 //! | `read` | what is in a stream, for those who only look |
 //! | `guard` | whether the project lets somebody watch |
 //! | `hooks` | what the project hears of those who come and go |
+//! | `custom` | streams that storage of the project's own keeps |
+//! | `turns` | whose turn it is there |
+//! | `ask` | asking the project's code |
 
+mod ask;
+mod custom;
 mod frame;
 mod guard;
 mod hooks;
@@ -20,6 +25,7 @@ mod outbox;
 mod read;
 mod rooms;
 mod stamps;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,6 +38,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use custom::Routed;
 use frame::More;
 pub use guard::{Denied, Gate, TurnedAway, Visitor};
 pub use hooks::Visits;

@@ -7,7 +7,7 @@ use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
 use super::{ODD, json, texts};
-use crate::streams::{Change, ItemAddress, Offset, Position, Published, What};
+use crate::streams::{Change, ItemAddress, Offset, Position, Published, Stored, What};
 use crate::{Mark, Streams};
 
 /// The rules of [`Streams`]. The backend must be empty.
@@ -16,10 +16,10 @@ pub async fn streams(streams: &dyn Streams) {
     let at = |id: &str| ItemAddress { stream: stream.clone(), group: group.clone(), id: id.into() };
     assert_eq!(streams.get(Mark::NONE, at("m1")).await.expect("get"), None);
 
-    let change = streams.set(at("m1"), json("1"), Timestamp(20)).done.await.expect("set");
-    assert_eq!(change, Change::Created);
-    let change = streams.set(at("m1"), json("2"), Timestamp(20)).done.await.expect("set");
-    assert_eq!(change, Change::Updated);
+    let set = streams.set(at("m1"), json("1"), Timestamp(20)).done.await.expect("set");
+    assert_eq!(set, Stored { change: Change::Created, item: json("1") });
+    let set = streams.set(at("m1"), json("2"), Timestamp(20)).done.await.expect("set");
+    assert_eq!(set, Stored { change: Change::Updated, item: json("2") });
     let write = streams.set(at("m2"), json("3"), Timestamp(10));
     assert_eq!(streams.get(write.mark, at("m2")).await.expect("get"), Some(json("3")), "rule 3");
     write.done.await.expect("set");

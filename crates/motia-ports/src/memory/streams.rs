@@ -8,7 +8,9 @@ use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 use parking_lot::Mutex;
 
 use super::{Writes, ready};
-use crate::streams::{Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, What};
+use crate::streams::{
+    Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, Stored, What,
+};
 use crate::{Mark, Pending, Streams, Write};
 
 pub(super) struct MemoryStreams {
@@ -100,8 +102,9 @@ impl Streams for MemoryStreams {
         ready(kept.items.iter().find(|(at, ..)| *at == address).map(|(_, item, _)| item.clone()))
     }
 
-    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Change> {
-        self.writes.made(self.kept.lock().set(address, item, created))
+    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Stored> {
+        let change = self.kept.lock().set(address, item.clone(), created);
+        self.writes.made(Stored { change, item })
     }
 
     fn update(&self, address: ItemAddress, revise: Revise) -> Write<Result<Option<Bytes>, UpdateError>> {

@@ -1,0 +1,344 @@
+//! Streams whose items an adapter of the project's own keeps (`storageType: 'custom'`, L1439, L1754-L1899). Its code runs in workers, which
+//! are asked; all else is as for other streams, except that no history is kept: who comes back is told how things are.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use bytes::Bytes;
+use futures_util::future::FutureExt;
+use motia_core::ids::Runtime;
+use motia_core::stream::Stream;
+use motia_core::update::UpdateError;
+use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
+use motia_ports::streams::{
+    Change, Epoch, ItemAddress, Observer, Offset, Position, Published, Revise, Snapshot, Stored, What,
+};
+use motia_ports::{Error, Mark, Pending, Streams, Write};
+use motia_worker::{CallKind, Class, Pool};
+use parking_lot::RwLock;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use super::ask::{Question, ask};
+use super::turns::{Turn, Turns};
+use crate::engine::EngineHost;
+use crate::item;
+
+/// The backend's streams, and those of the project's own storage.
+pub(crate) struct Routed {
+    kept: Arc<dyn Streams>,
+    custom: RwLock<HashMap<StreamName, Arc<Stream>>>,
+    storage: Arc<Storage>,
+}
+
+/// How adapters are reached, and who is told of what they did.
+struct Storage {
+    workers: OnceLock<Workers>,
+    turns: Turns,
+    observers: RwLock<Vec<Observer>>,
+    offsets: AtomicU64,
+    tasks: TaskTracker,
+}
+
+/// Weak: what workers talk to leads back here.
+struct Workers {
+    host: Weak<EngineHost>,
+    pools: Weak<RwLock<HashMap<Runtime, Pool<EngineHost>>>>,
+}
+
+/// What an adapter answers to a `set`.
+#[derive(Deserialize)]
+struct Set<'a> {
+    there: bool,
+    #[serde(borrow)]
+    item: &'a RawValue,
+}
+
+impl Routed {
+    /// `now`: offsets begin there, so that they grow over restarts.
+    pub(crate) fn new(kept: Arc<dyn Streams>, now: Timestamp, tasks: TaskTracker) -> Self {
+        let first = u64::try_from(now.as_millis()).unwrap_or_default().saturating_mul(1024);
+        let storage = Storage {
+            workers: OnceLock::new(),
+            turns: Turns::default(),
+            observers: RwLock::default(),
+            offsets: AtomicU64::new(first),
+            tasks,
+        };
+        Self { kept, custom: RwLock::default(), storage: Arc::new(storage) }
+    }
+
+    /// Who runs adapters.
+    pub(crate) fn reach(&self, host: &Arc<EngineHost>, pools: &Arc<RwLock<HashMap<Runtime, Pool<EngineHost>>>>) {
+        let workers = Workers { host: Arc::downgrade(host), pools: Arc::downgrade(pools) };
+        // It is said once.
+        let _ = self.storage.workers.set(workers);
+    }
+
+    /// The streams of a project.
+    pub(crate) fn update<'a>(&self, streams: impl Iterator<Item = &'a Arc<Stream>>) {
+        let custom = streams.filter(|stream| stream.custom).map(|stream| (stream.name.clone(), Arc::clone(stream)));
+        *self.custom.write() = custom.collect();
+    }
+
+    fn adapter(&self, stream: &StreamName, group: &GroupId) -> Option<Adapter> {
+        let stream = self.custom.read().get(stream).cloned()?;
+        Some(Adapter { storage: Arc::clone(&self.storage), stream, group: group.clone() })
+    }
+}
+
+/// The adapter of a stream, for one group.
+#[derive(Clone)]
+struct Adapter {
+    storage: Arc<Storage>,
+    stream: Arc<Stream>,
+    group: GroupId,
+}
+
+impl Adapter {
+    /// What is done when everything that was asked for before in the group is done. It goes on even if nobody waits for it.
+    fn then<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send>(
+        self,
+        turn: Turn,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Pending<T> {
+        let (answer, answered) = oneshot::channel();
+        self.storage.tasks.clone().spawn(async move {
+            turn.comes().await;
+            let outcome = work(self).await;
+            drop(turn);
+            let _ = answer.send(outcome);
+        });
+        async { answered.await.unwrap_or(Err(Error::Closed)) }.boxed()
+    }
+
+    /// A read: later writes do not wait for it.
+    fn read<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send>(
+        self,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Pending<T> {
+        let turn = self.storage.turns.behind(&self.stream.name, &self.group);
+        self.then(turn, work)
+    }
+
+    /// Everything later in the group waits for it.
+    fn alone<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send>(
+        self,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Pending<T> {
+        let turn = self.storage.turns.next(&self.stream.name, &self.group);
+        self.then(turn, work)
+    }
+
+    fn write<T: Send + 'static, F: Future<Output = Result<T, Error>> + Send>(
+        self,
+        work: impl FnOnce(Self) -> F + Send + 'static,
+    ) -> Write<T> {
+        // Whether that survives a power cut is the adapter's affair.
+        Write { mark: Mark::NONE, done: self.alone(work) }
+    }
+
+    async fn ask(&self, question: serde_json::Value) -> Result<Bytes, Error> {
+        let body = Bytes::from(question.to_string());
+        let workers =
+            self.storage.workers.get().and_then(|workers| workers.host.upgrade().zip(workers.pools.upgrade()));
+        let (host, pools) = workers.ok_or(Error::Closed)?;
+        let Stream { source, language, .. } = &*self.stream;
+        let pool = pools.read().get(&language.runtime()).cloned();
+        let limit = host.settings().timeouts.api;
+        let (kind, class, language) = (CallKind::Storage, Class::Storage, *language);
+        let (_, answer) = ask(&host, pool, Question { source, language, kind, class, body, limit }).await;
+        answer.map_err(|why| self.failed(&why))
+    }
+
+    fn failed(&self, why: &dyn std::fmt::Display) -> Error {
+        Error::Storage(format!(
+            "the storage of the stream '{}' ({}) failed: {why}",
+            self.stream.name, self.stream.source
+        ))
+    }
+
+    fn understood<'a, T: Deserialize<'a>>(&self, answer: &'a [u8]) -> Result<T, Error> {
+        serde_json::from_slice(answer).map_err(|error| self.failed(&error))
+    }
+
+    async fn get(&self, id: &ItemKey) -> Result<Option<Bytes>, Error> {
+        let answer = self.ask(json!({ "do": "get", "groupId": self.group, "id": id })).await?;
+        Ok((*answer != *b"null").then_some(answer))
+    }
+
+    async fn items(&self) -> Result<Vec<Bytes>, Error> {
+        let answer = self.ask(json!({ "do": "group", "groupId": self.group })).await?;
+        self.list(&answer)
+    }
+
+    fn list(&self, answer: &[u8]) -> Result<Vec<Bytes>, Error> {
+        let items: Vec<&RawValue> = self.understood(answer)?;
+        Ok(items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect())
+    }
+
+    async fn set(&self, id: &ItemKey, item: &[u8]) -> Result<Stored, Error> {
+        let data: &RawValue = self.understood(item)?;
+        let answer = self.ask(json!({ "do": "set", "groupId": self.group, "id": id, "data": data })).await?;
+        let Set { there, item } = self.understood(&answer)?;
+        let item = item::identified(item.get().as_bytes(), id).map_err(|error| self.failed(&error))?;
+        let offset = self.next();
+        let (change, what) = if there {
+            (Change::Updated, What::Updated(offset, item.clone()))
+        } else {
+            (Change::Created, What::Created(offset, item.clone()))
+        };
+        self.publish(Some(id.clone()), what);
+        Ok(Stored { change, item })
+    }
+
+    async fn delete(&self, id: &ItemKey) -> Result<Option<Bytes>, Error> {
+        let answer = self.ask(json!({ "do": "delete", "groupId": self.group, "id": id })).await?;
+        if *answer == *b"null" {
+            return Ok(None);
+        }
+        let item = item::identified(&answer, id).map_err(|error| self.failed(&error))?;
+        self.publish(Some(id.clone()), What::Deleted(self.next(), item.clone()));
+        Ok(Some(item))
+    }
+
+    async fn clear(&self) -> Result<usize, Error> {
+        let answer = self.ask(json!({ "do": "clear", "groupId": self.group })).await?;
+        let items = self.list(&answer)?;
+        for item in &items {
+            // One without an id is nobody's.
+            if let Some(id) = item::id_of(item) {
+                self.publish(Some(id), What::Deleted(self.next(), item.clone()));
+            }
+        }
+        Ok(items.len())
+    }
+
+    /// Makes another item of the one that is there: nobody else changes it meanwhile, unless past Motia.
+    async fn update(&self, id: &ItemKey, revise: &Revise) -> Result<Result<Option<Bytes>, UpdateError>, Error> {
+        let there = self.get(id).await?;
+        match revise(there.as_deref()) {
+            Err(error) => Ok(Err(error)),
+            Ok(Some((item, _))) => self.set(id, &item).await.map(|stored| Ok(Some(stored.item))),
+            Ok(None) => self.delete(id).await.map(|_| Ok(None)),
+        }
+    }
+
+    fn next(&self) -> Offset {
+        Offset(self.storage.offsets.fetch_add(1, Ordering::AcqRel) + 1)
+    }
+
+    fn publish(&self, id: Option<ItemKey>, what: What) {
+        let published = Published { stream: self.stream.name.clone(), group: self.group.clone(), id, what };
+        for observer in &*self.storage.observers.read() {
+            observer(published.clone());
+        }
+    }
+}
+
+impl Streams for Routed {
+    fn get(&self, after: Mark, address: ItemAddress) -> Pending<Option<Bytes>> {
+        match self.adapter(&address.stream, &address.group) {
+            None => self.kept.get(after, address),
+            Some(adapter) => adapter.read(|adapter| async move { adapter.get(&address.id).await }),
+        }
+    }
+
+    fn set(&self, address: ItemAddress, item: Bytes, created: Timestamp) -> Write<Stored> {
+        match self.adapter(&address.stream, &address.group) {
+            None => self.kept.set(address, item, created),
+            Some(adapter) => adapter.write(|adapter| async move { adapter.set(&address.id, &item).await }),
+        }
+    }
+
+    fn update(&self, address: ItemAddress, revise: Revise) -> Write<Result<Option<Bytes>, UpdateError>> {
+        match self.adapter(&address.stream, &address.group) {
+            None => self.kept.update(address, revise),
+            Some(adapter) => adapter.write(|adapter| async move { adapter.update(&address.id, &revise).await }),
+        }
+    }
+
+    fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>> {
+        match self.adapter(&address.stream, &address.group) {
+            None => self.kept.delete(address),
+            Some(adapter) => adapter.write(|adapter| async move { adapter.delete(&address.id).await }),
+        }
+    }
+
+    fn group(&self, after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>> {
+        match self.adapter(&stream, &group) {
+            None => self.kept.group(after, stream, group),
+            Some(adapter) => adapter.read(|adapter| async move { adapter.items().await }),
+        }
+    }
+
+    fn clear(&self, stream: StreamName, group: GroupId) -> Write<usize> {
+        match self.adapter(&stream, &group) {
+            None => self.kept.clear(stream, group),
+            Some(adapter) => adapter.write(|adapter| async move { adapter.clear().await }),
+        }
+    }
+
+    fn all(&self, stream: StreamName, id: Option<ItemKey>, most: usize) -> Pending<Vec<Bytes>> {
+        match self.adapter(&stream, &"".into()) {
+            None => self.kept.all(stream, id, most),
+            // Adapters know groups alone.
+            Some(adapter) => {
+                let error = adapter.failed(&"it lists groups only");
+                async { Err(error) }.boxed()
+            }
+        }
+    }
+
+    fn send(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>, message: Bytes) -> Write<()> {
+        match self.adapter(&stream, &group) {
+            None => self.kept.send(stream, group, id, message),
+            Some(adapter) => adapter.write(|adapter| async move {
+                adapter.publish(id, What::Sent(message));
+                Ok(())
+            }),
+        }
+    }
+
+    fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot> {
+        match self.adapter(&stream, &group) {
+            None => self.kept.snapshot(stream, group, id),
+            // Nothing changes in the group meanwhile, so that it is known which changes are in it.
+            Some(adapter) => adapter.alone(|adapter| async move {
+                let items = match &id {
+                    None => adapter.items().await?,
+                    Some(id) => adapter.get(id).await?.into_iter().collect(),
+                };
+                Ok(Snapshot { upto: Offset(adapter.storage.offsets.load(Ordering::Acquire)), items })
+            }),
+        }
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.kept.epoch()
+    }
+
+    fn since(&self, stream: StreamName, group: GroupId, position: Position) -> Pending<Option<Vec<Published>>> {
+        match self.adapter(&stream, &group) {
+            None => self.kept.since(stream, group, position),
+            Some(_) => async { Ok(None) }.boxed(),
+        }
+    }
+
+    fn stamped_until(&self) -> Timestamp {
+        self.kept.stamped_until()
+    }
+
+    fn stamp_until(&self, at: Timestamp) -> Write<()> {
+        self.kept.stamp_until(at)
+    }
+
+    fn observe(&self, observer: Observer) {
+        self.storage.observers.write().push(Arc::clone(&observer));
+        self.kept.observe(observer);
+    }
+}

@@ -1,0 +1,72 @@
+//! The items of streams against their schemas.
+
+use bytes::Bytes;
+use motia_core::project::Validation as Mode;
+use motia_core::stream::Stream;
+use motia_schema::Schema;
+use serde_json::Value;
+
+use super::{Data, LONG, Refused, Validation, in_words};
+
+/// Why an item is not stored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the item does not match the stream's schema: {0}")]
+pub(crate) struct Unfit(String);
+
+impl Validation {
+    /// Looks at an item that is about to be stored. `mode`: the project's.
+    pub(crate) fn item(&self, stream: &Stream, mode: Mode, item: &Bytes) -> Result<(), Unfit> {
+        if stream.schema.is_none() {
+            return Ok(());
+        }
+        match stream.validation.unwrap_or(mode) {
+            Mode::Off => Ok(()),
+            Mode::Warn => {
+                self.sample_of(&stream.source, Data::Item(item.clone()));
+                Ok(())
+            }
+            Mode::Enforce => {
+                let Some(check) = self.check_of(&stream.source) else { return Ok(()) };
+                let how = if item.len() > LONG { Schema::check_first } else { Schema::check };
+                check.refuse(&Data::Item(item.clone()), &self.telemetry, how).map_err(|refused| match refused {
+                    Refused::NotJson(problem) => Unfit(problem),
+                    Refused::Mismatch(problems) => Unfit(in_words(&problems)),
+                })
+            }
+        }
+    }
+}
+
+/// Takes out of an item what streams add to it, where the schema does not name that.
+pub(super) fn without_own(item: &mut Value, schema: &Value) {
+    let Value::Object(members) = item else { return };
+    let properties = schema.get("properties").and_then(Value::as_object);
+    // A schema of several shapes names it in some of them, perhaps.
+    if properties.is_some_and(|properties| !properties.contains_key("id")) {
+        members.remove("id");
+    }
+    if !properties.is_some_and(|properties| properties.contains_key("_createdAt")) {
+        members.remove("_createdAt");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_streams_add_is_compared_only_where_the_schema_names_it() {
+        let left = |schema: Value| {
+            let mut item = json!({ "id": "1", "_createdAt": 5, "a": 1 });
+            without_own(&mut item, &schema);
+            item
+        };
+        assert_eq!(left(json!({ "properties": { "a": {} } })), json!({ "a": 1 }));
+        assert_eq!(left(json!({ "properties": { "a": {}, "id": {} } })), json!({ "id": "1", "a": 1 }));
+        let all = json!({ "properties": { "id": {}, "_createdAt": {} } });
+        assert_eq!(left(all), json!({ "id": "1", "_createdAt": 5, "a": 1 }));
+        assert_eq!(left(json!({ "anyOf": [] })), json!({ "id": "1", "a": 1 }));
+    }
+}
