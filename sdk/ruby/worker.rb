@@ -3,8 +3,8 @@
 # A map of lib/motia:
 #   the stream     frames (codec), bodies (long ones, windows), outbox (writes), connection (messages, requests)
 #   loading        gems, project_json (the Gemfile first), loader, step_file (isolation), step (arity, middleware),
-#                  guard (canAccess), config_json
-#   calls          calls, call, pool (threads), threads (whose code runs), blame, stopping
+#                  loaded_stream (canAccess, onJoin, onLeave), config_json
+#   calls          call_kinds, calls, call, pool (threads), threads (whose code runs), blame, stopping
 #   for handlers   request, multipart, uploaded_file, record (hash with attributes), members_first, context, emit, state, streams, signal,
 #                  operate (one operation), response, streaming, values (JSON)
 #   the log        log, logger, console ($stdout, $stderr), details, errors, backtrace, text

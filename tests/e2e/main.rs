@@ -56,6 +56,7 @@ mod scale;
 mod storage;
 mod store;
 mod stream_clients;
+mod stream_code;
 mod stream_faults;
 mod stream_reads;
 mod streaming;

@@ -100,6 +100,37 @@ impl Query {
         Ok(Self { conditions, order, limit: written.limit, offset: written.offset.unwrap_or(0) })
     }
 
+    /// As adapters of the project's own know it (`StreamFilter`, L1754-L1790): equal members and one order. None if it says more than that.
+    pub fn as_filter(&self) -> Option<Value> {
+        let mut filter = Map::new();
+        if !self.conditions.is_empty() {
+            let mut wanted = Map::new();
+            for Condition { path, test } in &self.conditions {
+                let (Some(name), Test::Equals(value)) = (path.member(), test) else { return None };
+                // Twice is once too often for an object.
+                if wanted.insert(name.to_owned(), value.clone()).is_some() {
+                    return None;
+                }
+            }
+            filter.insert("where".into(), wanted.into());
+        }
+        match &*self.order {
+            [] => {}
+            [Order { path, descending }] => {
+                filter.insert("orderBy".into(), path.member()?.into());
+                filter.insert("orderDirection".into(), if *descending { "desc" } else { "asc" }.into());
+            }
+            _ => return None,
+        }
+        if let Some(limit) = self.limit {
+            filter.insert("limit".into(), limit.into());
+        }
+        if self.offset > 0 {
+            filter.insert("offset".into(), self.offset.into());
+        }
+        Some(filter.into())
+    }
+
     /// Which of these items, JSON texts, it is about, in its order; without one they keep theirs.
     pub fn choose<T: AsRef<[u8]>>(&self, items: Vec<T>) -> Vec<T> {
         if self.conditions.is_empty() && self.order.is_empty() {
@@ -192,6 +223,11 @@ impl Path {
         Self(text.split('.').map(str::to_owned).collect())
     }
 
+    /// The name, if it is that of an item's own member.
+    fn member(&self) -> Option<&str> {
+        if let [name] = &*self.0 { Some(name) } else { None }
+    }
+
     fn find<'a>(&self, item: &'a Value) -> Option<&'a Value> {
         self.0.iter().try_fold(item, |value, name| match value {
             Value::Object(members) => members.get(name),
@@ -242,6 +278,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_filter_says_what_adapters_understand() {
+        let filter = |query: Value| Query::parse(query.to_string().as_bytes()).expect("a query").as_filter();
+        assert_eq!(filter(json!({})), Some(json!({})));
+        let query = json!({ "where": { "done": false, "due": { "eq": 5 } }, "order": "-due", "limit": 2, "offset": 1 });
+        let expected = json!({ "where": { "done": false, "due": 5 }, "orderBy": "due", "orderDirection": "desc", "limit": 2, "offset": 1 });
+        assert_eq!(filter(query), Some(expected));
+        assert_eq!(filter(json!({ "order": "due" })), Some(json!({ "orderBy": "due", "orderDirection": "asc" })));
+        for more in [
+            json!({ "where": { "due": { "lt": 5 } } }),
+            json!({ "where": { "by.name": "ada" } }),
+            json!({ "order": ["a", "b"] }),
+            json!({ "order": "by.name" }),
+        ] {
+            assert_eq!(filter(more.clone()), None, "{more}");
+        }
+    }
 
     fn chosen(query: &Value) -> Vec<i64> {
         let items = [

@@ -266,8 +266,8 @@ impl EngineHost {
                     }
                 };
                 let record = recorded("query", &group, None);
-                let read = move |backends: &Backends, after| backends.streams.group(after, stream, group);
-                self.read(asker, record, read, move |items| list(query.choose(items)))
+                let read = move |backends: &Backends, after| backends.streams.query(after, stream, group, query);
+                self.read(asker, record, read, list)
             }
             StreamOperation::Clear(group) => {
                 let record = recorded("clear", &group, None);

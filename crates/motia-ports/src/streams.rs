@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use motia_core::query::Query;
 use motia_core::update::UpdateError;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
 
@@ -141,6 +143,11 @@ pub trait Streams: Send + Sync + 'static {
     fn delete(&self, address: ItemAddress) -> Write<Option<Bytes>>;
     /// All items of a group.
     fn group(&self, after: Mark, stream: StreamName, group: GroupId) -> Pending<Vec<Bytes>>;
+    /// Those items of a group that a query is about, in its order.
+    fn query(&self, after: Mark, stream: StreamName, group: GroupId, query: Query) -> Pending<Vec<Bytes>> {
+        let group = self.group(after, stream, group);
+        async move { Ok(query.choose(group.await?)) }.boxed()
+    }
     /// Removes all items of a group, each as `delete` does; answers with how many.
     fn clear(&self, stream: StreamName, group: GroupId) -> Write<usize>;
     /// Items of all groups, in the order of `created`, at most so many; with `id` those that have it.

@@ -1,11 +1,11 @@
-// One call of a handler, or of a function that is asked about streams. It is over when that has settled and every
-// operation it sent has been answered.
-import { toAnswer } from './access.mjs'
+// One call of a handler, or of what else a file has for the engine. It is over when that has settled and every operation
+// it sent has been answered.
 import { toWire } from './errors.mjs'
+import { isQuestion, toAnswer } from './call-kinds.mjs'
 import { buildRequest, InvalidBody } from './request.mjs'
 import { toResult } from './response.mjs'
 
-/** What event and cron handlers return is dropped. */
+/** What is returned is dropped, but by requests and questions. */
 const DONE = Object.freeze({ meta: '', body: undefined })
 
 const REASONS = {
@@ -21,6 +21,8 @@ export class Call {
   /** Sends the body of a streamed response. */
   streaming
 
+  /** What calls of this kind run of the file. */
+  #target
   #finished
   #pending = 0
   /** An operation failed just now: whether its promise is handled shows at the end of the turn. */
@@ -37,28 +39,30 @@ export class Call {
     this.traceparent = meta.traceparent
     this.step = step
     this.connection = connection
+    this.#target = step.runs[meta.kind]
     this.#finished = finished
   }
 
   run(meta, body, borrowed, context) {
+    // Not as a method: what is run has no business with this object.
+    const target = this.#target
     try {
-      if (this.kind === 'cron') return this.#settleWith(this.step.run(context))
-      if (this.kind === 'event') return this.#settleWith(this.step.run(eventData(body), context))
+      if (this.kind === 'cron') return this.#settleWith(target(context))
+      if (this.kind !== 'api') return this.#settleWith(target(dataOf(body), context))
       const request = buildRequest(meta, body, borrowed)
       this.#settleWith(
-        request instanceof Promise
-          ? request.then((req) => this.step.run(req, context))
-          : this.step.run(request, context),
+        request instanceof Promise ? request.then((req) => target(req, context)) : target(request, context),
       )
     } catch (error) {
       this.fail(error)
     }
   }
 
-  /** A question about streams. Who answers it has no context. */
+  /** A question. Who answers it has no context. */
   ask(body) {
+    const target = this.#target
     try {
-      this.#settleWith(this.step.run(parsed(body)))
+      this.#settleWith(target(parsed(body)))
     } catch (error) {
       this.fail(error)
     }
@@ -74,7 +78,7 @@ export class Call {
   }
 
   #settle(value) {
-    const asked = this.step.question !== undefined
+    const asked = isQuestion(this.kind)
     if (this.kind !== 'api' && !asked) return this.#conclude(DONE)
     try {
       const result = asked ? toAnswer(this.kind, value) : toResult(value)
@@ -188,7 +192,7 @@ export class Call {
   }
 }
 
-/** An empty body is the language's "nothing". */
-const eventData = (body) => (body.length === 0 ? undefined : parsed(body))
+/** An event, or who comes or goes. An empty body is the language's "nothing". */
+const dataOf = (body) => (body.length === 0 ? undefined : parsed(body))
 
 const parsed = (body) => JSON.parse(body.utf8Slice(0, body.length))

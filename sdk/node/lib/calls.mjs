@@ -1,9 +1,9 @@
 // The calls that run now: from CALL to RESULT.
-import { QUESTIONS } from './access.mjs'
 import { Call } from './call.mjs'
 import { createContext, streamsClass } from './context.mjs'
 import { KIND } from './frames.mjs'
 import { InFlight } from './in-flight.mjs'
+import { isQuestion, missing } from './call-kinds.mjs'
 import { current } from './log.mjs'
 import { Streaming } from './streaming.mjs'
 
@@ -37,20 +37,17 @@ export class Calls {
 
   start(id, meta, body, borrowed) {
     const step = this.#steps.get(meta.step)
-    const question = QUESTIONS[meta.kind]
-    if (step?.run === undefined || step.question !== question) return this.#refuse(id, meta.step, step, question)
+    if (step?.runs[meta.kind] === undefined) return this.#refuse(id, meta, step)
     const call = new Call(id, meta, step, this.#connection, this.#finished)
     this.#running.add(id, call)
     current.run(call, () => {
-      if (question !== undefined) call.ask(body)
+      if (isQuestion(meta.kind)) call.ask(body)
       else call.run(meta, body, borrowed, createContext(call, this.#Streams, this.#log))
     })
   }
 
-  #refuse(id, source, step, question) {
-    const missing = question === undefined ? 'exports no handler' : `has no ${question}`
-    const message = `${source} ${step === undefined ? 'is not loaded' : missing}`
-    this.#connection.answer(KIND.RESULT, id, { error: { message, code: 'step-unknown' } })
+  #refuse(id, meta, step) {
+    this.#connection.answer(KIND.RESULT, id, { error: { message: missing(meta, step), code: 'step-unknown' } })
   }
 
   /** The body of a call will never be complete. No handler ran, but every CALL is answered. */

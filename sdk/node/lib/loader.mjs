@@ -2,11 +2,14 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { createAuth, createGuard } from './access.mjs'
+import { createAuth, createStream } from './access.mjs'
 import { configJson } from './config-json.mjs'
 import { toWire } from './errors.mjs'
 import { KIND } from './frames.mjs'
 import { createStep, defaultOf, exportsOf } from './steps.mjs'
+
+/** Of which kind of CALL `handler` says that the file has what it runs. Of others, the config's JSON says so. */
+const TOLD_BY_HANDLER = { step: 'api', stream: 'access', config: 'authenticate' }
 
 export class Loader {
   #connection
@@ -47,7 +50,7 @@ export class Loader {
       const { json, warnings } = await configJson(config, join(root, source), { instances })
       const meta = {
         file: source,
-        handler: step.run !== undefined,
+        handler: step.runs[TOLD_BY_HANDLER[kind]] !== undefined,
         warnings: [...warnings, ...(step.warnings ?? [])],
       }
       this.#steps.set(source, step)
@@ -85,7 +88,7 @@ function stepOf(source, kind, exported) {
       `${source} exports a config that is ${config === null ? 'null' : `a ${typeof config}`}, not an object`,
     )
   }
-  return { config, step: kind === 'stream' ? createGuard(source, config) : createStep(source, { config, handler }) }
+  return { config, step: kind === 'stream' ? createStream(source, config) : createStep(source, { config, handler }) }
 }
 
 const EXAMPLE = {

@@ -19,11 +19,17 @@ export function defaultOf(module) {
   return value?.[Symbol.toStringTag] === 'Module' ? undefined : value
 }
 
-/** A loaded step. `run(req, ctx)` and so on goes through its middleware. Throws where a step would run unprotected. */
+/**
+ * A loaded step. `runs` maps a kind of CALL to what it runs, here the handler within its middleware. Throws where a step
+ * would run unprotected.
+ */
 export function createStep(source, { config, handler }) {
   const flows = Array.isArray(config.flows) ? config.flows : []
-  const run = typeof handler === 'function' ? withMiddleware(config.middleware, handler) : undefined
-  return { source, flows, run }
+  const runs = { __proto__: null }
+  if (typeof handler === 'function') {
+    runs.api = runs.event = runs.cron = withMiddleware(config.middleware, handler)
+  }
+  return { source, flows, runs }
 }
 
 function withMiddleware(middleware, handler) {

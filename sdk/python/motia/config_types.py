@@ -160,3 +160,11 @@ class StreamConfig(_Stream, total=False):
     canAccess: Callable[[Any, Any], Any]
     #: The same.
     can_access: Callable[[Any, Any], Any]
+    #: `on_join(subscription, auth, ctx)` hears of somebody who begins to watch. What it returns is dropped.
+    onJoin: Callable[..., Any]
+    #: The same.
+    on_join: Callable[..., Any]
+    #: `on_leave(subscription, auth, ctx)` hears of somebody who watches no more.
+    onLeave: Callable[..., Any]
+    #: The same.
+    on_leave: Callable[..., Any]

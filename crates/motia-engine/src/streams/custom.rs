@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use bytes::Bytes;
 use futures_util::future::FutureExt;
 use motia_core::ids::Runtime;
+use motia_core::query::Query;
 use motia_core::stream::Stream;
 use motia_core::update::UpdateError;
 use motia_core::{GroupId, ItemKey, StreamName, Timestamp};
@@ -56,6 +57,15 @@ struct Set<'a> {
     there: bool,
     #[serde(borrow)]
     item: &'a RawValue,
+}
+
+/// What an adapter answers to a `query`.
+#[derive(Deserialize)]
+struct Found<'a> {
+    #[serde(borrow)]
+    items: Vec<&'a RawValue>,
+    /// By the adapter itself.
+    chosen: bool,
 }
 
 impl Routed {
@@ -181,6 +191,14 @@ impl Adapter {
         Ok(items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect())
     }
 
+    async fn query(&self, query: &Query) -> Result<Vec<Bytes>, Error> {
+        let Some(filter) = query.as_filter() else { return Ok(query.choose(self.items().await?)) };
+        let answer = self.ask(json!({ "do": "query", "groupId": self.group, "filter": filter })).await?;
+        let Found { items, chosen } = self.understood(&answer)?;
+        let items = items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect();
+        Ok(if chosen { items } else { query.choose(items) })
+    }
+
     async fn set(&self, id: &ItemKey, item: &[u8]) -> Result<Stored, Error> {
         let data: &RawValue = self.understood(item)?;
         let answer = self.ask(json!({ "do": "set", "groupId": self.group, "id": id, "data": data })).await?;
@@ -273,6 +291,13 @@ impl Streams for Routed {
         match self.adapter(&stream, &group) {
             None => self.kept.group(after, stream, group),
             Some(adapter) => adapter.read(|adapter| async move { adapter.items().await }),
+        }
+    }
+
+    fn query(&self, after: Mark, stream: StreamName, group: GroupId, query: Query) -> Pending<Vec<Bytes>> {
+        match self.adapter(&stream, &group) {
+            None => self.kept.query(after, stream, group, query),
+            Some(adapter) => adapter.read(|adapter| async move { adapter.query(&query).await }),
         }
     }
 

@@ -32,6 +32,10 @@ export interface StreamFilter<TData = any> {
 export type StreamQueryFilter<TData = any> = StreamFilter<TData>
 export type StreamEventHandler = (event: StreamEvent<any>) => void | Promise<void>
 
+/**
+ * Where the items of a stream of custom storage are kept. Each worker makes one, so it must keep them outside of the
+ * process. The engine tells those who watch; `send`, `subscribe` and `unsubscribe` are not called.
+ */
 export declare abstract class StreamAdapter<TData = any> {
   readonly streamName: string
   constructor(streamName: string)
@@ -42,7 +46,9 @@ export declare abstract class StreamAdapter<TData = any> {
   send(channel: StreamChannel, event: StreamEvent<any>): Promise<void>
   subscribe(channel: StreamChannel, handler: StreamEventHandler): Promise<void>
   unsubscribe(channel: StreamChannel): Promise<void>
+  /** Removes all items of a group: each of them, unless the adapter knows better. */
   clear(groupId: string): Promise<void>
+  /** The items of a group that the filter asks for. Without one of the adapter's own, the engine chooses among all. */
   query(groupId: string, filter: StreamFilter<TData>): Promise<BaseStreamItem<TData>[]>
 }
 

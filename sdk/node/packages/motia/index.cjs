@@ -3,6 +3,7 @@
 'use strict'
 
 const { describe } = require('./descriptions.cjs')
+const { StreamAdapter } = require('./stream-adapter.cjs')
 
 /** Both do nothing but carry the types of `motia.config`. */
 const config = (value) => value
@@ -49,22 +50,6 @@ const asFields = (details) =>
     : details === undefined
       ? {}
       : { details }
-
-/** The base of stream adapters that projects write themselves: what they need not have does nothing. */
-class StreamAdapter {
-  constructor(streamName) {
-    this.streamName = streamName
-  }
-
-  async send() {}
-  async subscribe() {}
-  async unsubscribe() {}
-  async clear() {}
-
-  async query(groupId) {
-    return this.getGroup(groupId)
-  }
-}
 
 /** All of them mean: the embedded store. */
 const builtIn = describe(

@@ -433,13 +433,29 @@ export interface StreamAuthContext {
 export interface StreamConfig {
   name: string
   schema: StepSchemaInput
-  baseConfig: { storageType: 'default' } | { storageType: 'custom'; factory: () => StreamAdapter<any> }
+  /** Where the items are; by default, in Motia. */
+  baseConfig?: StreamStorage
   /**
    * Whether a client may watch. `authContext` is what `streamAuth.authenticate` of motia.config returned, null where that
    * is nothing. Without it everybody may; if it throws, nobody.
    */
   canAccess?: (subscription: StreamSubscription, authContext: any) => boolean | Promise<boolean>
+  /** Somebody begins to watch. What it returns is dropped. */
+  onJoin?: StreamHook
+  /** Somebody watches no more. */
+  onLeave?: StreamHook
 }
+
+/** Where the items are kept: in Motia's own store, or where the adapter that `factory` makes keeps them. */
+export type StreamStorage =
+  | { storageType: 'default' }
+  | {
+      storageType: 'custom'
+      factory: (streamName: string) => StreamAdapter<any> | Promise<StreamAdapter<any>>
+    }
+
+/** Who comes or goes: what they watch, who they are (see `canAccess`), and the context that a handler gets. */
+export type StreamHook = (subscription: StreamSubscription, authContext: any, ctx: FlowContext<any>) => unknown
 
 /** The request with which a client opens its connection. */
 export interface StreamAuthRequest {

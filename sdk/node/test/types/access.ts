@@ -3,10 +3,12 @@ import { type StreamAuthRequest as CoreStreamAuthRequest, config as coreConfig }
 import {
   config,
   defineConfig,
+  type FlowContext,
   type StreamAuthConfig,
   type StreamAuthContext,
   type StreamAuthRequest,
   type StreamConfig,
+  type StreamHook,
   type StreamSubscription,
 } from 'motia'
 import { z } from 'zod'
@@ -118,3 +120,27 @@ export const everybody: StreamConfig = { name: 'everybody', schema, baseConfig, 
 
 // @ts-expect-error it must say yes or no
 export const unclear: StreamConfig = { name: 'unclear', schema, baseConfig, canAccess: () => 'yes' }
+
+export const visited: StreamConfig = {
+  name: 'visited',
+  schema,
+  baseConfig,
+  onJoin: async ({ groupId, id }, authContext, { emit, state, streams, logger, traceId, signal, sync }) => {
+    logger.info('came', { groupId, id, traceId, aborted: signal.aborted })
+    await streams.presence.set(groupId, authContext.userId, { since: Date.now() })
+    await state.update('visits', groupId, [{ type: 'increment' }])
+    await sync()
+    return emit({ topic: 'chat.joined', data: { groupId } })
+  },
+  onLeave({ groupId }) {
+    console.log(groupId.length)
+  },
+}
+
+const left: StreamHook = async (subscription: StreamSubscription, user: { id: string }, { streams }: FlowContext) => {
+  await streams.presence.delete(subscription.groupId, user.id)
+}
+export const named: StreamConfig = { name: 'named', schema, baseConfig, onLeave: left }
+
+// @ts-expect-error a function
+export const unheard: StreamConfig = { name: 'unheard', schema, baseConfig, onJoin: 'greet' }

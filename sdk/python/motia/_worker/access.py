@@ -1,51 +1,61 @@
-"""Who may watch a stream: `canAccess` of its config says whether a client may have it. The engine asks by CALL."""
+"""Who watches a stream: `canAccess` of its config says whether a client may have it, its `onJoin` and `onLeave` hear of
+those who come and go. The engine runs them by CALL."""
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any
 
+from .call_kinds import VISITS
 from .decode import parse
 from .frames import meta_bytes
 from .jsonable import name_of
 from .response import Result
-from .steps import Arguments, Function
+from .steps import Arguments, Function, Run
 
-#: The kinds of CALL that ask, and what they ask; all others run a handler. No file of Python is asked for the first.
-QUESTIONS = {"authenticate": "streamAuth.authenticate", "access": "canAccess"}
+#: The functions of a stream's config: as the engine knows them, as Python may spell them, and the kind of CALL that
+#: runs them.
+_FUNCTIONS = (("canAccess", "can_access", "access"), ("onJoin", "on_join", "join"), ("onLeave", "on_leave", "leave"))
+#: Where the arguments of a visit stand that may be taken by name: who it is, and the context that a handler gets.
+_PLACES = {"context": 1, "ctx": 2}
 
 _ANSWER = meta_bytes({"type": "json"})
 
 
 def with_one_name(config: dict[str, Any]) -> dict[str, Any]:
-    """A stream's config in which `can_access` is called `canAccess`: the engine knows no other name."""
-    if "can_access" not in config:
-        return config
+    """A stream's config in which each function has the name by which the engine knows it."""
     copied = dict(config)
-    check = copied.pop("can_access")
-    if copied.get("canAccess") is None:
-        copied["canAccess"] = check
+    for name, snake, _ in _FUNCTIONS:
+        if snake in copied:
+            function = copied.pop(snake)
+            if copied.get(name) is None:
+                copied[name] = function
     return copied
 
 
-class Guard:
-    """A loaded stream. The engine asks it as it calls a step."""
+class LoadedStream:
+    """A loaded stream. The engine calls it as it calls a step."""
 
-    __slots__ = ("handler", "source")
-
-    question = QUESTIONS["access"]
+    __slots__ = ("flows", "runs", "source")
 
     def __init__(self, source: str, config: dict[str, Any]) -> None:
         """Raises TypeError where everybody could watch it."""
-        check = config.get("canAccess")
-        if check is not None and not callable(check):
-            raise TypeError(f"config.canAccess must be a function, but it is {name_of(check)}")
         self.source = source
-        self.handler: Optional[Function] = None if check is None else Function(check, 2)
+        self.flows: list[str] = []
+        #: Kind of CALL to what it runs.
+        self.runs: dict[str, Run] = {}
+        for name, _, kind in _FUNCTIONS:
+            function = config.get(name)
+            if function is None:
+                continue
+            if not callable(function):
+                raise TypeError(f"config.{name} must be a function, but it is {name_of(function)}")
+            taken = Function(function, 3, _PLACES) if kind in VISITS else Function(function, 2)
+            self.runs[kind] = taken.call
 
 
 def arguments_of(body: bytes) -> Arguments:
-    question = parse(body.decode())
-    return question["subscription"], question.get("context")
+    about = parse(body.decode())
+    return about["subscription"], about.get("context")
 
 
 def to_answer(value: Any) -> Result:

@@ -1,5 +1,5 @@
-"""One call of a handler, or of the function that says who may watch a stream. It is over when that has settled and
-every operation it sent has been answered."""
+"""One call of a handler, or of a function of a stream. It is over when that has settled and every operation it sent has
+been answered."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..errors import AbortError
 from ..logger import Logger
 from ..signals import Signal
 from .access import arguments_of, to_answer
+from .call_kinds import VISITS
 from .decode import parse
 from .errors import InvalidBody, to_wire
 from .frames import meta_bytes
@@ -19,7 +20,7 @@ from .request import build_request
 from .response import Result, Streamed, to_result
 from .streaming import Streaming
 
-#: What event and cron handlers return is dropped.
+#: What is returned is dropped, but by requests and questions.
 _DONE: Result = (b"", b"")
 
 _REASONS: dict[str, Callable[[], BaseException]] = {
@@ -85,7 +86,7 @@ class Call:
             if self.kind == "api":
                 request = build_request(meta, body)
                 if step.direct is None:
-                    value = await step.run(self, (request, Context(self)))
+                    value = await step.runs["api"](self, (request, Context(self)))
                 else:
                     value = await step.direct(request, Context(self))
                     if type(value) is not dict and hasattr(value, "__await__"):
@@ -95,10 +96,13 @@ class Call:
                     outcome = await outcome.begin()
             elif self.kind == "access":
                 # Who answers it has no context.
-                outcome = to_answer(await step.handler.call(self, arguments_of(body)))
+                outcome = to_answer(await step.runs["access"](self, arguments_of(body)))
+            elif self.kind in VISITS:
+                await step.runs[self.kind](self, (*arguments_of(body), Context(self)))
+                outcome = _DONE
             else:
                 arguments = (Context(self),) if self.kind == "cron" else (_event_data(body), Context(self))
-                await step.run(self, arguments)
+                await step.runs[self.kind](self, arguments)
                 outcome = _DONE
         except Exception as error:
             self.fail(error)

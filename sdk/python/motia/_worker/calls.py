@@ -10,8 +10,9 @@ from typing import Any, Callable, Optional, Union
 
 from .._runtime import current
 from ..streams import streams_class
-from .access import QUESTIONS, Guard
+from .access import LoadedStream
 from .call import Call
+from .call_kinds import missing
 from .connection import Connection
 from .frames import RESULT, meta_bytes
 from .log import LogSender
@@ -25,7 +26,7 @@ from .threads import HandlerThreads
 _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) else {}
 
 #: What a file is once it is loaded.
-Loaded = Union[Step, Guard]
+Loaded = Union[Step, LoadedStream]
 
 
 class Calls:
@@ -59,11 +60,8 @@ class Calls:
 
     def start(self, number: int, meta: dict[str, Any], body: bytes) -> None:
         step = self.steps.get(meta["step"])
-        question = QUESTIONS.get(meta["kind"])
-        if step is None or step.handler is None or step.question != question:
-            source = meta["step"]
-            message = f"{source} is not loaded" if step is None else f"{source} has no {question or 'handler'}"
-            error = {"message": message, "code": "step-unknown"}
+        if step is None or meta["kind"] not in step.runs:
+            error = {"message": missing(meta, step), "code": "step-unknown"}
             self.connection.answer(RESULT, number, meta_bytes({"error": error}))
             return
         call = self._running[number] = Call(number, meta, step, self)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
-from .access import Guard, with_one_name
+from .access import LoadedStream, with_one_name
 from .calls import Calls, Loaded
 from .config_json import config_json
 from .connection import Connection, resident_memory
@@ -19,6 +19,9 @@ from .modules import RootFinder, load_file
 from .refusals import Unsuitable, describe, no_config, not_a_dict
 from .steps import Step
 from .threads import settle
+
+#: Of which kind of CALL `handler` says that the file has what it runs. Of others, the config's JSON says so.
+_TOLD_BY_HANDLER = {"step": "api", "stream": "access"}
 
 
 class Loader:
@@ -78,13 +81,13 @@ class Loader:
             return REFUSED, {"file": source}, encode_plain(describe(error, self._finder.root))
         if step is not None:
             self._calls.steps[source] = step
-        has_handler = step is not None and step.handler is not None
+        has_handler = step is not None and _TOLD_BY_HANDLER[kind] in step.runs
         return IMPORTED, {"file": source, "handler": has_handler, "warnings": warnings}, body
 
 
 def _loaded(source: str, kind: str, config: dict[str, Any], handler: Any) -> Optional[Loaded]:
     if kind == "stream":
-        return Guard(source, config)
+        return LoadedStream(source, config)
     return Step(source, config, handler) if kind == "step" else None
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 import threading
+from collections.abc import Awaitable
 from typing import Any, Callable, Optional
 
+from .call_kinds import HANDLED
 from .jsonable import name_of
 
 Arguments = tuple[Any, ...]
+#: What a kind of CALL runs, given the call and the arguments.
+Run = Callable[[Any, Arguments], Awaitable[Any]]
 
 #: Where the arguments stand that may be taken by name.
 _PLACES = {"ctx": 1, "context": 1, "next_fn": 2}
@@ -19,12 +23,12 @@ class Function:
 
     __slots__ = ("function", "is_async", "name", "takes")
 
-    def __init__(self, function: Callable[..., Any], most: int) -> None:
+    def __init__(self, function: Callable[..., Any], most: int, places: dict[str, int] = _PLACES) -> None:
         self.name = getattr(function, "__name__", None) or type(function).__name__
-        self.takes, names = _parameters(function, most)
+        self.takes, named = _parameters(function, most, places)
         self.function = function
-        if names:
-            self.function, self.takes = _named(function, self.takes, names), most
+        if named:
+            self.function, self.takes = _named(function, self.takes, named), most
         self.is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
             getattr(function, "__call__", None)  # noqa: B004
         )
@@ -42,49 +46,48 @@ class Function:
         return value
 
 
-def _parameters(function: Callable[..., Any], most: int) -> tuple[int, list[str]]:
-    """How many positional arguments fit (`handler(req)` works where there is a context too), and which arguments go by
-    name alone: `handler(req, *, ctx)`."""
+def _parameters(function: Callable[..., Any], most: int, places: dict[str, int]) -> tuple[int, dict[str, int]]:
+    """How many positional arguments fit (`handler(req)` works where there is a context too), and where those stand that
+    go by name alone: `handler(req, *, ctx)`."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return most, []
+        return most, {}
     if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return most, []
+        return most, {}
     fit = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and _PLACES.get(p.name, most) < most]
-    return min(len(fit), most), names
+    names = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and places.get(p.name, most) < most]
+    return min(len(fit), most), {name: places[name] for name in names}
 
 
-def _named(function: Callable[..., Any], takes: int, names: list[str]) -> Callable[..., Any]:
+def _named(function: Callable[..., Any], takes: int, places: dict[str, int]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         # The context of a cron step is its only argument.
-        named = {name: arguments[min(_PLACES[name], len(arguments) - 1)] for name in names}
+        named = {name: arguments[min(place, len(arguments) - 1)] for name, place in places.items()}
         return function(*arguments[:takes], **named)
 
     return call
 
 
 class Step:
-    __slots__ = ("_layers", "direct", "flows", "handler", "run", "source")
-
-    #: What a Guard is asked; a step runs its handler.
-    question: Optional[str] = None
+    __slots__ = ("_handler", "_layers", "direct", "flows", "runs", "source")
 
     def __init__(self, source: str, config: dict[str, Any], handler: Any) -> None:
         """Raises TypeError where a step would run unprotected."""
         flows = config.get("flows")
         self.source = source
         self.flows: list[str] = list(flows) if isinstance(flows, (list, tuple)) else []
-        self.handler: Optional[Function] = Function(handler, 2) if callable(handler) else None
+        self._handler: Optional[Function] = Function(handler, 2) if callable(handler) else None
         self._layers = _layers(config.get("middleware"))
-        self.run: Callable[[Any, Arguments], Any] = self._through
         #: What most steps are: an async function of two, with nothing around it. A call of it costs less.
         self.direct: Optional[Callable[..., Any]] = None
-        if not self._layers and self.handler is not None:
-            self.run = self.handler.call
-            if self.handler.is_async and self.handler.takes == 2:
-                self.direct = self.handler.function
+        #: Kind of CALL to what it runs.
+        self.runs: dict[str, Run] = {}
+        if self._handler is None:
+            return
+        self.runs = dict.fromkeys(HANDLED, self._through if self._layers else self._handler.call)
+        if not self._layers and self._handler.is_async and self._handler.takes == 2:
+            self.direct = self._handler.function
 
     async def _through(self, call: Any, arguments: Arguments) -> Any:
         # Middleware always has three parameters; of a cron step, the second is empty.
@@ -92,8 +95,8 @@ class Step:
 
     async def _layer(self, at: int, call: Any, both: Arguments, arguments: Arguments) -> Any:
         if at == len(self._layers):
-            assert self.handler is not None
-            return await self.handler.call(call, arguments)
+            assert self._handler is not None
+            return await self._handler.call(call, arguments)
         layer = self._layers[at]
 
         async def inner() -> Any:

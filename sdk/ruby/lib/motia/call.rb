@@ -1,12 +1,13 @@
-# One call of a handler, or of the function that says who may watch a stream. It is over when that has settled and every
-# operation it sent has been answered.
+# One call of a handler, or of a function of a stream. It is over when that has settled and every operation it sent has
+# been answered.
+require_relative "call_kinds"
 require_relative "request"
 require_relative "response"
 require_relative "signal"
 
 module Motia
   class Call
-    # What event and cron handlers return is dropped.
+    # What is returned is dropped, but by requests and questions.
     DONE = Outcome.new("", nil).freeze
 
     attr_reader :id, :kind, :trace, :traceparent, :step
@@ -36,12 +37,16 @@ module Motia
 
     # What the handler makes of the call: the outcome of its RESULT.
     def perform(meta, body, context)
-      return Response.outcome(@step.run(Request.build(meta, body), context)) if @kind == "api"
+      return Response.outcome(@step.run(@kind, Request.build(meta, body), context)) if @kind == "api"
       # Who answers it has no context.
       return @step.answer(body) if @kind == "access"
 
-      # An empty body is the language's "nothing".
-      @step.run(body.empty? ? nil : Values.read(body), context, alone: @kind == "cron")
+      if CallKinds::VISITS.include?(@kind)
+        @step.tell(@kind, body, context)
+      else
+        # An empty body is the language's "nothing".
+        @step.run(@kind, body.empty? ? nil : Values.read(body), context)
+      end
       DONE
     end
 

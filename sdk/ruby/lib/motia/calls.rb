@@ -1,8 +1,8 @@
 # The calls that run now: from CALL to RESULT.
 require_relative "call"
 require_relative "context"
+require_relative "call_kinds"
 require_relative "pool"
-require_relative "step"
 require_relative "streaming"
 
 module Motia
@@ -35,8 +35,7 @@ module Motia
 
     def start(id, meta, body)
       step = @steps[meta["step"]]
-      question = QUESTIONS[meta["kind"]]
-      return refuse(id, meta["step"], step, question) unless step&.handler? && step.question == question
+      return refuse(id, meta, step) unless step&.runs?(meta["kind"])
 
       call = Call.new(id, meta, step, @connection, @log)
       @lock.synchronize { @running[id] = call }
@@ -63,8 +62,8 @@ module Motia
       @log.post("warn", message, Values::NONE, "worker", nil)
     end
 
-    def refuse(id, source, step, question)
-      message = step ? "#{source} has no #{question || "handler"}" : "#{source} is not loaded"
+    def refuse(id, meta, step)
+      message = CallKinds.missing(meta["step"], meta["kind"], step)
       @connection.answer(Kind::RESULT, id, { error: { message: message, code: "step-unknown" } })
     end
 

@@ -1,7 +1,7 @@
 # LOAD: runs user files one after the other and tells the engine what each of them is. The main thread does it, as some
 # libraries want to be loaded there.
 require_relative "config_json"
-require_relative "guard"
+require_relative "loaded_stream"
 require_relative "step"
 require_relative "step_file"
 
@@ -52,7 +52,7 @@ module Motia
       raise Unsuitable, "#{source}: the project's config is a file of JavaScript or TypeScript" if kind == "config"
 
       text = File.binread(copy).delete_prefix("\ufeff".b)
-      (kind == "stream" ? Guard : Step).new(source, kind, StepFile.new(source, path).load(text))
+      (kind == "stream" ? LoadedStream : Step).new(source, kind, StepFile.new(source, path).load(text))
     end
 
     def refuse(source, error)

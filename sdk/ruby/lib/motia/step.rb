@@ -1,18 +1,19 @@
 # A loaded step: its config, and its handler behind its middleware.
+require_relative "call_kinds"
 
 module Motia
   # A file without what its kind of file needs. It says all there is to say: where it was noticed is of no use to anyone.
   class Unsuitable < StandardError
   end
 
-  # The kinds of CALL that ask, and what they ask; all others run a handler. No file of Ruby is asked for the first.
-  QUESTIONS = { "authenticate" => "streamAuth.authenticate", "access" => "canAccess" }.freeze
-
   class Step
     EXAMPLES = {
       "step" => "type: \"api\", name: \"MyStep\", path: \"/my-step\", method: \"GET\", emits: []",
       "stream" => "name: \"myStream\", schema: {}, baseConfig: { storageType: \"default\" }"
     }.freeze
+
+    # How many arguments fit where any number does.
+    ANY = 255
 
     attr_reader :source, :config, :flows
 
@@ -23,21 +24,22 @@ module Motia
       flows = member("flows")
       @flows = flows.is_a?(Array) ? flows : []
       handler = kind == "step" ? file.method(:handler) : nil
-      @run = handler && layered(positional(handler))
+      run = handler && layered(positional(handler))
+      # Kind of CALL to what it runs.
+      @runs = run ? CallKinds::HANDLED.to_h { |handled| [handled, run] } : {}
     end
 
     def handler?
-      !@run.nil?
+      !@runs.empty?
     end
 
-    # What a Guard is asked; a step runs its handler.
-    def question
-      nil
+    def runs?(kind)
+      @runs.key?(kind)
     end
 
-    # `alone`: a cron step's handler gets nothing but its context.
-    def run(input, context, alone: false)
-      @run.call(input, context, alone)
+    def run(kind, input, context)
+      # A cron step's handler gets nothing but its context.
+      @runs[kind].call(input, context, kind == "cron")
     end
 
     private
@@ -61,13 +63,17 @@ module Motia
 
     # Handlers take what they have parameters for.
     def positional(handler)
-      kinds = handler.parameters.map(&:first)
-      most = kinds.include?(:rest) ? 2 : kinds.count { |kind| kind == :req || kind == :opt }
+      takes = takes_of(handler)
       lambda do |input, context, alone|
         # A cron handler of two parameters has the input of other steps first.
-        args = alone && (most < 2 || kinds.include?(:rest)) ? [context] : [input, context]
-        handler.call(*args.first(most))
+        args = alone && (takes < 2 || takes == ANY) ? [context] : [input, context]
+        handler.call(*args.first(takes))
       end
+    end
+
+    def takes_of(function)
+      kinds = function.parameters.map(&:first)
+      kinds.include?(:rest) ? ANY : kinds.count { |kind| kind == :req || kind == :opt }
     end
 
     def layered(handler)
