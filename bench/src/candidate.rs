@@ -31,8 +31,11 @@ pub(crate) const PYTHON_TWO: &str = "motia-python-2";
 /// What Python steps are compared with.
 pub(crate) const FASTAPI: &str = "fastapi";
 
+/// What streams are compared with.
+pub(crate) const WS: &str = "ws";
+
 /// All that `--only` may name.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 16] = [
     MOTIA,
     ENFORCE,
     UNTRACED,
@@ -48,6 +51,7 @@ pub(crate) const NAMES: [&str; 15] = [
     PYTHON_TWO,
     FASTAPI,
     "fastapi-2",
+    WS,
 ];
 
 /// A server to measure.

@@ -39,6 +39,11 @@ impl Choice {
         self.pick(all, |scenario| scenario.name)
     }
 
+    /// Those of a part's scenarios that are named, where it has no requests to compare; all if there are none.
+    pub(crate) fn of(&self, scenarios: &[&'static str]) -> Vec<&'static str> {
+        self.pick(scenarios.to_vec(), |name| name)
+    }
+
     fn pick<T>(&self, mut all: Vec<T>, name: fn(&T) -> &'static str) -> Vec<T> {
         if all.iter().any(|one| self.names(name(one))) {
             all.retain(|one| self.names(name(one)));
@@ -85,6 +90,8 @@ mod tests {
         assert_eq!(picked(&["queue", "keys"]), (vec!["queue", "keys"], 4, 2));
         assert_eq!(picked(&["POST"]), (vec!["http"], 4, 1));
         assert_eq!(picked(&["fastify", "node:http", "GET"]), (vec!["http"], 2, 1));
+        let storm = choice(&["storm"]).expect("known");
+        assert_eq!((storm.of(&["idle", "storm"]), storm.of(&["idle"])), (vec!["storm"], vec!["idle"]));
     }
 
     #[test]

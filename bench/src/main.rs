@@ -9,6 +9,7 @@
 //! | `scratch`, `generate` | the projects that are run |
 //! | `compare`, `scenario` | a comparison: interleaved rounds of one request |
 //! | `load`, `client`, `answer` | the connections that ask, and what they read |
+//! | `crowd`, `frames`, `limits` | the clients that watch streams, and what they hear; how many there can be |
 //! | `histogram`, `stats` | many latencies, many rounds: a few figures |
 //! | `proc`, `calm`, `machine` | CPU time and memory; who else had the machine; its description |
 //! | `report` | Markdown |
@@ -21,9 +22,12 @@ mod choice;
 mod cli;
 mod client;
 mod compare;
+mod crowd;
+mod frames;
 mod generate;
 mod histogram;
 mod lab;
+mod limits;
 mod load;
 mod machine;
 mod method;

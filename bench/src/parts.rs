@@ -13,6 +13,7 @@ mod queue;
 mod reload;
 mod routes;
 mod start;
+mod streams;
 
 use anyhow::Result;
 
@@ -40,7 +41,7 @@ impl Part {
 }
 
 /// All of them, in the order of the report.
-pub(crate) const ALL: [Part; 13] = [
+pub(crate) const ALL: [Part; 14] = [
     Part {
         name: "start",
         title: "Start",
@@ -111,6 +112,13 @@ pub(crate) const ALL: [Part; 13] = [
         about: "operations with 1, 1,000 and 1,000,000 keys",
         scenarios: &[],
         run: keys::run,
+    },
+    Part {
+        name: "streams",
+        title: "Streams",
+        about: "sets pushed to 1,000 clients, 10,000 connections, a client that stops reading, beside ws on Node",
+        scenarios: &streams::SCENARIOS,
+        run: streams::run,
     },
     Part {
         name: "python",
