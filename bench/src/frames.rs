@@ -66,11 +66,12 @@ impl Head {
     fn of(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         let [first, second, rest @ ..] = bytes else { return Ok(None) };
         let kind = match first {
-            0x81 => Kind::Text,
+            // Of a message in parts the first tells what it is.
+            0x81 | 0x01 => Kind::Text,
             0x89 => Kind::Ping,
             0x88 => Kind::Close,
-            0x82 | 0x8a => Kind::Other,
-            _ => return Err(Malformed("a fragment, or something that was not agreed upon")),
+            0x82 | 0x8a | 0x00 | 0x80 => Kind::Other,
+            _ => return Err(Malformed("something that was not agreed upon")),
         };
         let (from, length) = match second {
             0..=125 => (2, u64::from(*second)),
@@ -145,7 +146,7 @@ mod tests {
 
     #[test]
     fn frames_are_found_in_whatever_pieces_they_come() {
-        let payloads = [(0x81, 0), (0x81, 125), (0x89, 0), (0x81, 126), (0x81, 70_000), (0x8a, 3), (0x88, 2)];
+        let payloads = [(0x81, 0), (0x81, 125), (0x89, 0), (0x81, 126), (0x01, 70_000), (0x80, 3), (0x88, 2)];
         let all: Vec<u8> = payloads.iter().flat_map(|(first, length)| frame(*first, &vec![b'x'; *length])).collect();
         let expected: Vec<_> = [Kind::Text, Kind::Text, Kind::Ping, Kind::Text, Kind::Text, Kind::Other, Kind::Close]
             .into_iter()
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn what_a_server_must_not_send_is_refused() {
-        for bytes in [&[0x01, 0][..], &[0xc1, 0], &[0x81, 0x80], b"HTTP/1.1", &[0x81, 127, 255, 0, 0, 0, 0, 0, 0, 0]] {
+        for bytes in [&[0x03, 0][..], &[0xc1, 0], &[0x81, 0x80], b"HTTP/1.1", &[0x81, 127, 255, 0, 0, 0, 0, 0, 0, 0]] {
             assert!(Frames::default().feed(bytes, |_, _| ()).is_err(), "{bytes:?}");
         }
     }

@@ -81,8 +81,8 @@ pub(crate) async fn serve(
         Some(Ok(Ok(false))) => {
             let (stream, read) = serve_http1(Patient::new(stream), service, &shutdown, late).await;
             match upgrade.take() {
-                // Apart, so that it does not keep the room that requests took.
-                Some(socket) => drop(tasks.spawn(socket.run(stream, read, shutdown, place))),
+                // Apart, so that it does not keep the room that requests took; and a copy, as the buffer is that of requests.
+                Some(socket) => drop(tasks.spawn(socket.run(stream, read.to_vec(), shutdown, place))),
                 None => linger(stream).await,
             }
         }

@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `message` | what clients say |
 //! | `socket` | one client, from its first message to its last |
+//! | `tell` | what goes out to it |
 //! | `read` | streams over plain HTTP, and as Server-Sent Events |
 
 pub mod message;
 pub(crate) mod read;
 mod socket;
+mod tell;
 
 use std::sync::Arc;
 

@@ -6,15 +6,14 @@ use std::collections::HashSet;
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::SplitStream;
 use motia_engine::Engine;
-use motia_engine::streams::{Denied, Join, Message as ToClient, Outbox, Subscription, Visitor, Visits, WatcherId};
+use motia_engine::streams::{Denied, Join, Outbox, Subscription, Visitor, Visits, WatcherId};
 use motia_ports::streams::Position;
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
@@ -23,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::BEHIND;
 use super::message::{Message, Misunderstood};
+use super::tell::{FRAME, tell};
 
 /// The longest message of a client. A join needs some hundred bytes.
 const MESSAGE_BYTES: usize = 64 << 10;
@@ -31,26 +31,22 @@ const SUBSCRIPTIONS: usize = 10_000;
 /// Messages that a client may send at once, and how many more each second.
 const BURST: u32 = 20_000;
 const PER_SECOND: u32 = 1_000;
-/// How often a client is asked whether it is there, and how long it may say nothing.
-const PING: Duration = Duration::from_secs(25);
+/// How long a client may say nothing. It is asked for a sign of life more often than that.
 const SILENCE: Duration = Duration::from_secs(75);
 /// How long a refusal takes.
 const REFUSAL: Duration = Duration::from_millis(50);
 /// The version of what newer clients speak (sdk/protocol/streams.md).
 const PROTOCOL: u32 = 1;
-/// The longest frame with several messages.
-const BATCH: usize = 64 << 10;
 /// How long a client may take to answer a close.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Memory of each connection.
 const READ_BUFFER: usize = 1 << 10;
-const WRITE_BUFFER: usize = 16 << 10;
 
 /// Our own close codes.
 const TOO_SLOW: u16 = 4008;
 const TOO_MANY: u16 = 4029;
 
-type Client = WebSocketStream<TcpStream>;
+pub(super) type Client = WebSocketStream<TcpStream>;
 
 /// A client whose connection is about to become a WebSocket.
 pub(crate) struct Socket {
@@ -59,7 +55,7 @@ pub(crate) struct Socket {
 }
 
 /// How it ends.
-enum End {
+pub(super) enum End {
     /// The client hung up.
     Gone,
     /// We hang up, and say why.
@@ -75,16 +71,16 @@ impl Socket {
     pub(crate) async fn run(
         self,
         stream: TcpStream,
-        read: Bytes,
+        read: Vec<u8>,
         shutdown: CancellationToken,
         _place: OwnedSemaphorePermit,
     ) {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(WRITE_BUFFER)
+            .write_buffer_size(FRAME)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
-        let client = WebSocketStream::from_partially_read(stream, read.into(), Role::Server, Some(config)).await;
+        let client = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
         let (mut outgoing, mut incoming) = client.split();
         let (outbox, mut inbox) = Outbox::new(BEHIND);
         let watcher = self.engine.hub().watcher();
@@ -246,72 +242,7 @@ impl Session {
 
 const DENIED: &str = "STREAM_ACCESS_DENIED";
 
-/// Tells the client what there is for it: as much at a time as there is.
-async fn tell(
-    outgoing: &mut SplitSink<Client, Frame>,
-    inbox: &mut mpsc::UnboundedReceiver<ToClient>,
-    outbox: &Outbox,
-) -> End {
-    let mut ping = tokio::time::interval(PING);
-    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // The first tick comes at once.
-    ping.tick().await;
-    loop {
-        let sent = tokio::select! {
-            message = inbox.recv() => match message {
-                Some(message) => send(outgoing, inbox, outbox, message).await,
-                None => return End::Gone,
-            },
-            _ = ping.tick() => outgoing.send(Frame::Ping(Bytes::new())).await,
-        };
-        if let Err(error) = sent {
-            return end_of(&error);
-        }
-    }
-}
-
-async fn send(
-    outgoing: &mut SplitSink<Client, Frame>,
-    inbox: &mut mpsc::UnboundedReceiver<ToClient>,
-    outbox: &Outbox,
-    first: ToClient,
-) -> Result<(), Error> {
-    let mut next = Some(first);
-    while let Some(message) = next {
-        next = inbox.try_recv().ok();
-        let text = match &next {
-            Some(_) if outbox.greeted() => batch(message, &mut next, inbox, outbox),
-            _ => {
-                outbox.taken(&message);
-                message.text().clone()
-            }
-        };
-        outgoing.feed(Frame::Text(Utf8Bytes::try_from(text)?)).await?;
-    }
-    outgoing.flush().await
-}
-
-/// Several messages that wait, as one.
-fn batch(
-    first: ToClient,
-    next: &mut Option<ToClient>,
-    inbox: &mut mpsc::UnboundedReceiver<ToClient>,
-    outbox: &Outbox,
-) -> Bytes {
-    let mut text = BytesMut::from(&b"["[..]);
-    text.extend_from_slice(first.text());
-    outbox.taken(&first);
-    while let Some(message) = next.take_if(|message| text.len() + message.text().len() < BATCH) {
-        text.extend_from_slice(b",");
-        text.extend_from_slice(message.text());
-        outbox.taken(&message);
-        *next = inbox.try_recv().ok();
-    }
-    text.extend_from_slice(b"]");
-    text.freeze()
-}
-
-fn end_of(error: &Error) -> End {
+pub(super) fn end_of(error: &Error) -> End {
     match error {
         Error::Capacity(_) => End::Close(CloseCode::Size, "the message is too long"),
         Error::Utf8(_) => End::Close(CloseCode::Invalid, "the message is not UTF-8"),
