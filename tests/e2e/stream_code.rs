@@ -113,6 +113,9 @@ fn an_adapter_of_the_projects_own_keeps_a_streams_items() {
     watcher.join("filed", "g", Some("1"));
     assert_eq!(without_time(watcher.event()["data"].clone()), item(5), "it is not the engine that keeps it");
     assert_eq!(engine.get("/api/streams/filed/g").json().as_array().expect("a list").len(), 1);
+    let whole = engine.get("/api/streams/filed");
+    assert_eq!(whole.status, 403);
+    assert!(whole.text().contains("lists groups only"), "{}", whole.text());
     assert_eq!(call(&engine, &json!(["filed", "clear", "g"]))["is"], 1);
     assert_eq!(watcher.event()["type"], "delete");
     assert_eq!(engine.get("/api/streams/filed/g").json(), json!([]));

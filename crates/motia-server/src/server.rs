@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -124,6 +124,19 @@ fn remove(socket: &Path) {
     let _ = std::fs::remove_file(socket);
 }
 
+/// Connections that wait to be taken in. The system may allow fewer. After a restart all who watch streams come back at once, and one that
+/// finds no place tries again only after a second.
+const BACKLOG: u32 = 8192;
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Of connections that have just ended, the port is free again at once. Elsewhere the option means more than that.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 async fn bind_all(config: &Config, port: u16) -> Result<Vec<TcpListener>, Error> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     for host in &config.hosts {
@@ -136,7 +149,7 @@ async fn bind_all(config: &Config, port: u16) -> Result<Vec<TcpListener>, Error>
         let addresses: Vec<SocketAddr> =
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(failed)?.collect();
         for address in addresses {
-            match TcpListener::bind(address).await {
+            match bind(address) {
                 Ok(listener) => listeners.push(listener),
                 // A machine without IPv6 still serves IPv4.
                 Err(error)

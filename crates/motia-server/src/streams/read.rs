@@ -78,9 +78,13 @@ async fn read<B>(
     let visitor = admitted(engine, mode, request).await?;
     let Asked { stream, group, id } = asked;
     let listed = mode == Mode::Dev || engine.settings().streams.list;
-    let guarded = engine.project().stream(&stream).is_some_and(|stream| stream.guarded);
+    let (guarded, custom) =
+        engine.project().stream(&stream).map_or((false, false), |stream| (stream.guarded, stream.custom));
     let Some(group) = group else {
         return match (guarded, listed) {
+            _ if custom => {
+                Ok(error(403, "this stream's items are kept by an adapter, which lists groups only: name one"))
+            }
             (true, _) => Ok(error(403, "this stream has canAccess, so what is read of it must name a group")),
             (_, false) => {
                 Ok(error(403, "streams are not listed here: name a group, or set streams.list in motia.config"))
