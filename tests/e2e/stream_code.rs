@@ -116,8 +116,14 @@ fn an_adapter_of_the_projects_own_keeps_a_streams_items() {
     let whole = engine.get("/api/streams/filed");
     assert_eq!(whole.status, 403);
     assert!(whole.text().contains("lists groups only"), "{}", whole.text());
-    assert_eq!(call(&engine, &json!(["filed", "clear", "g"]))["is"], 1);
+    let long = call(&engine, &json!(["filed", "set", "g", "2", { "text": "x".repeat(600 << 10) }]));
+    assert_eq!(long["is"]["text"].as_str().map(str::len), Some(600 << 10), "answers may come in parts");
+    let mut whole = Socket::open(engine.port);
+    whole.join("filed", "g", None);
+    assert_eq!(whole.event()["data"].as_array().expect("a list").len(), 2);
+    assert_eq!(call(&engine, &json!(["filed", "clear", "g"]))["is"], 2);
     assert_eq!(watcher.event()["type"], "delete");
+    assert_eq!((&whole.event()["type"], &whole.event()["type"]), (&json!("delete"), &json!("delete")));
     assert_eq!(engine.get("/api/streams/filed/g").json(), json!([]));
 }
 
@@ -196,6 +202,13 @@ fn the_project_hears_of_those_who_come_and_go() {
     engine.wait_for("onLeave failed: Error: too late for bob");
     drop(ada);
     assert_eq!(here(&mut witness), 0, "who hangs up leaves too");
+    bob.join("room", "g", None);
+    assert_eq!(here(&mut witness), 1);
+    engine.signal("TERM");
+    let (status, output) = engine.wait();
+    assert!(status.success(), "{output}");
+    let engine = project.start();
+    assert_eq!(engine.get("/api/streams/seen/g/count").json()["here"], 0, "a stop tells it too");
 }
 
 #[test]

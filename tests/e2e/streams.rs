@@ -149,7 +149,7 @@ fn what_a_client_asks_in_vain_is_told_so_and_its_connection_goes_on() {
     for _ in 0..10_000 {
         assert_eq!(socket.event()["type"], "sync");
     }
-    let most = "one connection can watch 10000 items and groups at a time";
+    let most = "one connection can watch 10000 items and groups at a time, with 4 MiB of names";
     assert_eq!(socket.event(), error("TOO_MANY_SUBSCRIPTIONS", most));
     set(&engine, "many", "9999", &json!({ "n": 1 }));
     assert_eq!(socket.event()["type"], "create");

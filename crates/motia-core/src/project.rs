@@ -76,6 +76,8 @@ pub struct Timeouts {
     pub event: Duration,
     /// A function that says who may watch streams.
     pub access: Duration,
+    /// What is asked of a stream's own storage.
+    pub storage: Duration,
 }
 
 impl Timeouts {
@@ -86,6 +88,7 @@ impl Timeouts {
         idle: Duration::from_secs(24 * 60 * 60),
         event: Duration::from_secs(24 * 60 * 60),
         access: Duration::from_secs(24 * 60 * 60),
+        storage: Duration::from_secs(24 * 60 * 60),
     };
 }
 
@@ -98,6 +101,7 @@ impl Default for Timeouts {
             idle: five_minutes,
             event: Duration::from_secs(15 * 60),
             access: Duration::from_secs(10),
+            storage: Duration::from_secs(30),
         }
     }
 }
@@ -178,6 +182,7 @@ impl Timeouts {
             idle: or_warn(fields.seconds("idle"), warnings).unwrap_or(default.idle),
             event: or_warn(fields.seconds("event"), warnings).unwrap_or(default.event),
             access: or_warn(fields.seconds("access"), warnings).unwrap_or(default.access),
+            storage: or_warn(fields.seconds("storage"), warnings).unwrap_or(default.storage),
         };
         warnings.extend(fields.finish().into_iter().map(|key| format!("unknown member '{key}' is ignored")));
         timeouts
@@ -231,7 +236,7 @@ mod tests {
     fn every_knob_is_read() {
         let parsed = ProjectConfig::parse(&json!({
             "durability": "os", "bodyLimit": "1mb", "shutdownTimeout": 2, "standby": false,
-            "timeouts": {"import": 5, "api": 6, "event": 7, "idle": 8, "access": 9}, "plugins": [true], "cors": false,
+            "timeouts": {"import": 5, "api": 6, "event": 7, "idle": 8, "access": 9, "storage": 10}, "plugins": [true], "cors": false,
             "static": {"/": "public"}, "validation": "enforce", "app": true,
             "workers": {"node": 4, "python": "auto", "memory": "1gb"}, "isolation": "process",
             "retention": {"idempotencyKeys": 60}, "tracing": false,
@@ -250,6 +255,7 @@ mod tests {
                     event: Duration::from_secs(7),
                     idle: Duration::from_secs(8),
                     access: Duration::from_secs(9),
+                    storage: Duration::from_secs(10),
                 },
                 shutdown_timeout: Duration::from_secs(2),
                 standby: false,

@@ -20,7 +20,7 @@ use crate::api::UPLOADS;
 use crate::cron::Scheduler;
 use crate::dispatcher::Dispatcher;
 use crate::registry::Project;
-use crate::streams::{Hub, Routed};
+use crate::streams::{HOOKS, Hub, Routed};
 use crate::telemetry::Telemetry;
 use crate::validation::Validation;
 
@@ -86,6 +86,8 @@ pub struct EngineHost {
     settings: RwLock<Arc<ProjectConfig>>,
     /// Turns of long request bodies.
     pub(crate) uploads: Semaphore,
+    /// Turns of streams' hooks.
+    pub(crate) hooks: Semaphore,
     /// Fifo steps of which it was said that they know no priorities.
     pub(crate) warned_of_priority: Mutex<HashSet<StepName>>,
 }
@@ -114,6 +116,8 @@ pub struct Engine {
     pub(crate) scheduler: Arc<Scheduler>,
     /// Every task of the engine.
     pub(crate) tasks: TaskTracker,
+    /// Those of them that tell the project who watches streams: they may still begin calls while the engine stops.
+    pub(crate) hooks: TaskTracker,
     /// Ends the intake: no further delivery or tick begins.
     pub(crate) stop: CancellationToken,
     /// Somebody wants the project's files imported anew.
@@ -142,6 +146,7 @@ impl Engine {
             project,
             settings: RwLock::new(Arc::new(settings)),
             uploads: Semaphore::new(UPLOADS),
+            hooks: Semaphore::new(HOOKS),
             warned_of_priority: Mutex::default(),
         });
         let pools = Arc::default();
@@ -152,6 +157,7 @@ impl Engine {
             dispatcher: Arc::default(),
             scheduler: Arc::default(),
             tasks,
+            hooks: TaskTracker::new(),
             stop: CancellationToken::new(),
             reload: Arc::default(),
             hub,
@@ -250,10 +256,11 @@ impl Engine {
             .collect();
         let declared = self.shared.backends.queue.declare(subscriptions, project.broken.clone());
         declared.await.map_err(Error::Subscriptions)?;
-        self.streams.update(project.streams());
+        let moved = self.streams.update(project.streams());
         let streams: Vec<_> = project.streams().map(|stream| stream.name.clone()).collect();
         self.shared.validation.update(&project, self.settings().validation);
         *self.shared.project.write() = Arc::new(project);
+        moved.into_iter().for_each(|stream| self.hub.give_up(stream));
         for pool in self.pools.read().values() {
             pool.set_streams(streams.clone());
         }
@@ -284,8 +291,13 @@ impl Engine {
     pub async fn stop(&self, deadline: Duration, last: Duration) -> Result<(), Error> {
         self.stop_intake();
         let pools: Vec<_> = self.pools.read().values().cloned().collect();
-        let drained =
-            tokio::time::timeout(deadline, futures_util::future::join_all(pools.iter().map(Pool::drain))).await;
+        let drain = async {
+            // Nobody watches any more: the project hears of it while workers still take calls.
+            self.hooks.close();
+            self.hooks.wait().await;
+            futures_util::future::join_all(pools.iter().map(Pool::drain)).await;
+        };
+        let drained = tokio::time::timeout(deadline, drain).await;
         for pool in &pools {
             pool.kill("the engine is stopping");
         }

@@ -96,6 +96,13 @@ pub enum What {
 }
 
 impl What {
+    /// The item, or the message.
+    pub fn text(&self) -> &Bytes {
+        match self {
+            Self::Created(_, text) | Self::Updated(_, text) | Self::Deleted(_, text) | Self::Sent(text) => text,
+        }
+    }
+
     /// The change's number, if it is one.
     pub fn offset(&self) -> Option<Offset> {
         match self {
@@ -156,6 +163,10 @@ pub trait Streams: Send + Sync + 'static {
     fn send(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>, message: Bytes) -> Write<()>;
     /// A group, or with `id` one item of it, with the offset that it belongs to.
     fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot>;
+    /// Whether the stream's items are elsewhere, so that reads of it may take long. Snapshots that wait for the same thing are then one.
+    fn is_remote(&self, _stream: &StreamName) -> bool {
+        false
+    }
     /// What changes from now on belongs to this one.
     fn epoch(&self) -> Epoch;
     /// What changed in a group after a position.

@@ -145,10 +145,14 @@ async fn bind_all(config: &Config, port: u16) -> Result<Vec<TcpListener>, Error>
             _ => Error::Listen { host: host.clone(), port, source },
         };
         // All listeners have the same port, also where the system chose it.
-        let port = listeners.first().and_then(|first| first.local_addr().ok()).map_or(port, |address| address.port());
+        let chosen = |listeners: &[TcpListener]| {
+            listeners.first().and_then(|first| first.local_addr().ok()).map_or(port, |address| address.port())
+        };
+        let port = chosen(&listeners);
         let addresses: Vec<SocketAddr> =
             tokio::net::lookup_host((host.as_str(), port)).await.map_err(failed)?.collect();
-        for address in addresses {
+        for mut address in addresses {
+            address.set_port(chosen(&listeners));
             match bind(address) {
                 Ok(listener) => listeners.push(listener),
                 // A machine without IPv6 still serves IPv4.

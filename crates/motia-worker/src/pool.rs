@@ -403,9 +403,10 @@ impl<H: Host> PoolInner<H> {
         }
         match self.wait_for_place(Class::Storage).await {
             Err(Unavailable::Stopping) => {
-                let finishing = self.everyone();
-                let worker = least_loaded(&finishing, Class::Storage).ok_or(Unavailable::Stopping)?;
-                worker.try_place(Class::Storage).ok_or(Unavailable::Stopping)
+                // Those that served to the end come last, and were not told to stop.
+                let finishing = self.finishing();
+                let place = finishing.iter().rev().find_map(|worker| worker.try_place(Class::Storage));
+                place.ok_or(Unavailable::Stopping)
             }
             place => place,
         }

@@ -155,6 +155,8 @@ class _Stream(_Named):
 
 
 class StreamConfig(_Stream, total=False):
+    #: What becomes of an item that does not match `schema`; as in motia.config by default.
+    validation: Literal["warn", "enforce", "off"]
     #: `can_access(subscription, auth)` says whether a client may watch. `auth` is what `streamAuth.authenticate` of
     #: motia.config returned, None where that is nothing. Without it everybody may; if it raises, nobody.
     canAccess: Callable[[Any, Any], Any]

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use motia_core::step::Step;
 use motia_core::{Language, SourcePath};
-use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class, Pool};
+use motia_worker::{CallError, CallKind, CallLimits, CallOutcome, Class, Pool, ResultBody};
 
 use crate::call::Call;
 use crate::engine::EngineHost;
+
+/// The longest answer, in bytes.
+const LONGEST: usize = 64 << 20;
 
 /// What is asked. The answer is JSON.
 pub(super) struct Question<'a> {
@@ -54,20 +57,40 @@ pub(super) async fn ask(
     let asked = Arc::new(Step::unlisted(source.clone(), language));
     let call = Call::begin_unrecorded(&host.telemetry, &asked, trace, host.backends.traces.parent(trace));
     let mut handle = place.call(call.request(kind, body, CallLimits::new(limit, None)));
-    let answer = match tokio::time::timeout(limit, handle.outcome()).await {
+    let answered = async {
+        match handle.outcome().await {
+            Ok(CallOutcome { meta, body }) => match meta.error {
+                None => whole(body).await,
+                Some(error) if error.is_unknown_step() => {
+                    Err(Unanswered::Unavailable(format!("{source} was replaced this very moment")))
+                }
+                Some(error) => Err(Unanswered::Failed(error.to_string())),
+            },
+            Err(CallError::CutOff { reason }) => Err(Unanswered::Unavailable(reason)),
+            Err(error @ CallError::WorkerEnded { .. }) => Err(Unanswered::Failed(error.to_string())),
+        }
+    };
+    let answer = match tokio::time::timeout(limit, answered).await {
+        Ok(answer) => answer,
         Err(_) => {
             handle.cancel("timeout");
             Err(Unanswered::Hung(limit))
         }
-        Ok(Ok(CallOutcome { meta, body })) => match meta.error {
-            None => body.whole().cloned().ok_or_else(|| Unanswered::Failed("its answer is a stream".into())),
-            Some(error) if error.is_unknown_step() => {
-                Err(Unanswered::Unavailable(format!("{source} was replaced this very moment")))
-            }
-            Some(error) => Err(Unanswered::Failed(error.to_string())),
-        },
-        Ok(Err(CallError::CutOff { reason })) => Err(Unanswered::Unavailable(reason)),
-        Ok(Err(error @ CallError::WorkerEnded { .. })) => Err(Unanswered::Failed(error.to_string())),
     };
     (Some(call), answer)
+}
+
+/// An answer that may come in several frames.
+async fn whole(mut body: ResultBody) -> Result<Bytes, Unanswered> {
+    if let Some(whole) = body.whole() {
+        return Ok(whole.clone());
+    }
+    let mut whole = BytesMut::new();
+    while let Some(part) = body.next().await {
+        whole.extend_from_slice(&part.map_err(|cut_off| Unanswered::Failed(cut_off.to_string()))?);
+        if whole.len() > LONGEST {
+            return Err(Unanswered::Failed(format!("its answer is longer than {} MiB", LONGEST >> 20)));
+        }
+    }
+    Ok(whole.freeze())
 }

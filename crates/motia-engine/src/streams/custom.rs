@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use bytes::Bytes;
-use futures_util::future::FutureExt;
+use futures_util::future::{FutureExt, Shared};
 use motia_core::ids::Runtime;
 use motia_core::query::Query;
 use motia_core::stream::Stream;
@@ -17,7 +17,7 @@ use motia_ports::streams::{
 };
 use motia_ports::{Error, Mark, Pending, Streams, Write};
 use motia_worker::{CallKind, Class, Pool};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -42,8 +42,13 @@ struct Storage {
     turns: Turns,
     observers: RwLock<Vec<Observer>>,
     offsets: AtomicU64,
+    /// Those that have not begun.
+    snapshots: Mutex<HashMap<Watched, Shared<Pending<Snapshot>>>>,
     tasks: TaskTracker,
 }
+
+/// What somebody watches: a group, or an item of it.
+type Watched = (StreamName, GroupId, Option<ItemKey>);
 
 /// Weak: what workers talk to leads back here.
 struct Workers {
@@ -77,6 +82,7 @@ impl Routed {
             turns: Turns::default(),
             observers: RwLock::default(),
             offsets: AtomicU64::new(first),
+            snapshots: Mutex::default(),
             tasks,
         };
         Self { kept, custom: RwLock::default(), storage: Arc::new(storage) }
@@ -89,10 +95,14 @@ impl Routed {
         let _ = self.storage.workers.set(workers);
     }
 
-    /// The streams of a project.
-    pub(crate) fn update<'a>(&self, streams: impl Iterator<Item = &'a Arc<Stream>>) {
+    /// The streams of a project. Answers with those whose items are elsewhere from now on: offsets of before mean nothing there.
+    pub(crate) fn update<'a>(&self, streams: impl Iterator<Item = &'a Arc<Stream>>) -> Vec<StreamName> {
         let custom = streams.filter(|stream| stream.custom).map(|stream| (stream.name.clone(), Arc::clone(stream)));
-        *self.custom.write() = custom.collect();
+        let custom: HashMap<_, _> = custom.collect();
+        let before = std::mem::replace(&mut *self.custom.write(), custom.clone());
+        let came = custom.keys().filter(|name| !before.contains_key(*name));
+        let went = before.keys().filter(|name| !custom.contains_key(*name));
+        came.chain(went).cloned().collect()
     }
 
     fn adapter(&self, stream: &StreamName, group: &GroupId) -> Option<Adapter> {
@@ -159,7 +169,7 @@ impl Adapter {
         let (host, pools) = workers.ok_or(Error::Closed)?;
         let Stream { source, language, .. } = &*self.stream;
         let pool = pools.read().get(&language.runtime()).cloned();
-        let limit = host.settings().timeouts.api;
+        let limit = host.settings().timeouts.storage;
         let (kind, class, language) = (CallKind::Storage, Class::Storage, *language);
         let (_, answer) = ask(&host, pool, Question { source, language, kind, class, body, limit }).await;
         answer.map_err(|why| self.failed(&why))
@@ -197,6 +207,29 @@ impl Adapter {
         let Found { items, chosen } = self.understood(&answer)?;
         let items = items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect();
         Ok(if chosen { items } else { query.choose(items) })
+    }
+
+    /// How things are. Whoever asks before it has begun gets the same.
+    fn snapshot(self, id: Option<ItemKey>) -> Pending<Snapshot> {
+        let storage = Arc::clone(&self.storage);
+        let mut waiting = storage.snapshots.lock();
+        let what = (self.stream.name.clone(), self.group.clone(), id.clone());
+        if let Some(same) = waiting.get(&what) {
+            return same.clone().boxed();
+        }
+        let begun = what.clone();
+        // Nothing changes in the group meanwhile, so that it is known which changes are in it.
+        let snapshot = self.alone(|adapter| async move {
+            adapter.storage.snapshots.lock().remove(&begun);
+            let items = match &id {
+                None => adapter.items().await?,
+                Some(id) => adapter.get(id).await?.into_iter().collect(),
+            };
+            Ok(Snapshot { upto: Offset(adapter.storage.offsets.load(Ordering::Acquire)), items })
+        });
+        let snapshot = snapshot.shared();
+        waiting.insert(what, snapshot.clone());
+        snapshot.boxed()
     }
 
     async fn set(&self, id: &ItemKey, item: &[u8]) -> Result<Stored, Error> {
@@ -332,15 +365,12 @@ impl Streams for Routed {
     fn snapshot(&self, stream: StreamName, group: GroupId, id: Option<ItemKey>) -> Pending<Snapshot> {
         match self.adapter(&stream, &group) {
             None => self.kept.snapshot(stream, group, id),
-            // Nothing changes in the group meanwhile, so that it is known which changes are in it.
-            Some(adapter) => adapter.alone(|adapter| async move {
-                let items = match &id {
-                    None => adapter.items().await?,
-                    Some(id) => adapter.get(id).await?.into_iter().collect(),
-                };
-                Ok(Snapshot { upto: Offset(adapter.storage.offsets.load(Ordering::Acquire)), items })
-            }),
+            Some(adapter) => adapter.snapshot(id),
         }
+    }
+
+    fn is_remote(&self, stream: &StreamName) -> bool {
+        self.custom.read().contains_key(stream)
     }
 
     fn epoch(&self) -> Epoch {

@@ -5,20 +5,43 @@ use motia_core::record::{Cause, Level};
 use motia_core::step::Step;
 use motia_core::stream::Stream;
 use motia_worker::{CallError, CallKind, CallLimits, Class};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 use super::guard::question;
 use super::{Subscription, Visitor};
 use crate::call::Call;
 use crate::engine::Engine;
 
+/// How many hooks run at a time: those that hang must not take all places of events.
+pub(crate) const AT_A_TIME: usize = 64;
+
 /// What one client begins and ends to watch, told to the project one after the other.
 pub struct Visits {
     engine: Engine,
     visitor: Visitor,
-    /// None until there is something to tell.
-    told: Option<mpsc::UnboundedSender<Visit>>,
+    waiting: Arc<Mutex<Waiting>>,
+}
+
+/// What the project has not been told so far.
+#[derive(Default)]
+struct Waiting {
+    visits: VecDeque<Visit>,
+    /// Somebody tells it.
+    is_told: bool,
+}
+
+impl Waiting {
+    /// Who leaves before it was told that he came has not been there. So no more can wait than a client can watch, and has watched.
+    fn add(&mut self, visit: Visit) {
+        let same = |other: &Visit| other.stream.name == visit.stream.name && other.subscription == visit.subscription;
+        let came = self.visits.iter().rposition(same).filter(|at| self.visits[*at].comes && !visit.comes);
+        match came {
+            Some(at) => drop(self.visits.remove(at)),
+            None => self.visits.push_back(visit),
+        }
+    }
 }
 
 struct Visit {
@@ -30,7 +53,7 @@ struct Visit {
 impl Visits {
     /// Those of a client.
     pub fn new(engine: Engine, visitor: Visitor) -> Self {
-        Self { engine, visitor, told: None }
+        Self { engine, visitor, waiting: Arc::default() }
     }
 
     /// Who it is.
@@ -54,18 +77,22 @@ impl Visits {
         if !(if comes { stream.joins } else { stream.leaves }) {
             return;
         }
-        let told = self.told.get_or_insert_with(|| {
-            let (told, mut visits) = mpsc::unbounded_channel();
-            let (engine, visitor) = (self.engine.clone(), self.visitor.clone());
-            self.engine.tasks().spawn(async move {
-                while let Some(visit) = visits.recv().await {
+        let mut waiting = self.waiting.lock();
+        waiting.add(Visit { stream: Arc::clone(stream), subscription: subscription.clone(), comes });
+        if !std::mem::replace(&mut waiting.is_told, true) {
+            let (engine, visitor, waiting) = (self.engine.clone(), self.visitor.clone(), Arc::clone(&self.waiting));
+            self.engine.hooks.spawn(async move {
+                let next = || {
+                    let mut waiting = waiting.lock();
+                    let visit = waiting.visits.pop_front();
+                    waiting.is_told = visit.is_some();
+                    visit
+                };
+                while let Some(visit) = next() {
                     engine.run_hook(&visitor, visit).await;
                 }
             });
-            told
-        });
-        // Whoever takes it out lives as long as this.
-        let _ = told.send(Visit { stream: Arc::clone(stream), subscription: subscription.clone(), comes });
+        }
     }
 }
 
@@ -79,6 +106,7 @@ impl Engine {
             (CallKind::Leave, Cause::Leave { stream: stream.name.clone(), group: group.clone(), id: id.clone() })
         };
         let Some(pool) = self.pool(stream.language.runtime()) else { return };
+        let _turn = self.shared.hooks.acquire().await;
         // The engine may be stopping: then nobody hears of it any more.
         let Ok(place) = pool.place(Class::Event).await else { return };
         let shared = &self.shared;
@@ -109,5 +137,38 @@ impl Engine {
             );
         }
         call.end(None, error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use motia_core::Language;
+
+    use super::*;
+
+    #[test]
+    fn who_leaves_before_it_was_told_has_not_been_there() {
+        let config = serde_json::json!({ "name": "s", "onJoin": true, "onLeave": true });
+        let stream = Stream::parse("steps/s.stream.ts".into(), Language::TypeScript, &config).expect("a stream");
+        let stream = Arc::new(stream.value);
+        let visit = |group: &str, comes| Visit {
+            stream: Arc::clone(&stream),
+            subscription: Subscription::whole(&stream.name, group.into()),
+            comes,
+        };
+        let mut waiting = Waiting::default();
+        for _ in 0..1000 {
+            waiting.add(visit("a", true));
+            waiting.add(visit("a", false));
+        }
+        assert!(waiting.visits.is_empty());
+        // It was told that this one came.
+        waiting.add(visit("b", false));
+        waiting.add(visit("b", true));
+        waiting.add(visit("c", true));
+        waiting.add(visit("b", false));
+        let left: Vec<_> =
+            waiting.visits.iter().map(|visit| (visit.subscription.group.as_str(), visit.comes)).collect();
+        assert_eq!(left, [("b", false), ("c", true)]);
     }
 }

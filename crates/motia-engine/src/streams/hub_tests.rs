@@ -89,3 +89,19 @@ async fn no_change_falls_between_the_sync_and_what_follows() {
         }
     }
 }
+
+#[test]
+fn what_waits_for_the_hub_is_bounded_and_what_is_left_out_is_known() {
+    let backlog = Backlog::default();
+    let published = |group: &str| Published {
+        stream: "s".into(),
+        group: group.into(),
+        id: None,
+        what: motia_ports::streams::What::Sent(vec![b'x'; 1 << 20].into()),
+    };
+    let taken = (0..1000).take_while(|_| backlog.takes(&published("g"))).count();
+    assert_eq!(taken, 64);
+    assert!(backlog.lapses(&published("g")) && !backlog.lapses(&published("g")) && backlog.lapses(&published("h")));
+    (0..taken).for_each(|_| backlog.taken(&published("g")));
+    assert!(backlog.takes(&published("g")));
+}

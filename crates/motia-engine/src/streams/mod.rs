@@ -27,13 +27,15 @@ mod rooms;
 mod stamps;
 mod turns;
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use motia_core::{Clock, GroupId, ItemKey, StreamName};
 use motia_ports::Streams;
 use motia_ports::streams::{Epoch, Offset, Position, Published, Snapshot};
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +43,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use custom::Routed;
 use frame::More;
 pub use guard::{Denied, Gate, TurnedAway, Visitor};
+pub(crate) use hooks::AT_A_TIME as HOOKS;
 pub use hooks::Visits;
 pub use outbox::{Message, Outbox};
 use rooms::{Departed, PresenceId, Present, Rooms, Told};
@@ -51,6 +54,10 @@ const PRESENT: usize = 1000;
 
 /// How many subscriptions are told at a time how things are.
 const READS: usize = 64;
+
+/// So many bytes of changes wait for the hub at the most, and what one counts beside its item.
+const BACKLOG: usize = 64 << 20;
+const WEIGHT: usize = 256;
 
 /// One who watches: a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,12 +105,14 @@ pub struct Join {
 
 enum Command {
     Published(Published),
-    Join(Join, oneshot::Sender<()>),
-    Known(Join, Known, oneshot::Sender<()>),
+    Join(Join, oneshot::Sender<bool>),
+    Known(Join, Known, oneshot::Sender<bool>),
     Failed(Join, String),
     Refuse(Outbox, Subscription, &'static str, String),
     Leave(WatcherId, Subscription),
     Gone(WatcherId),
+    /// Those who watch something of a stream, or one of its groups, must come back: not everything was told.
+    GiveUp(StreamName, Option<GroupId>),
 }
 
 /// What a subscription that begins is told.
@@ -120,6 +129,35 @@ pub struct Hub {
     commands: mpsc::UnboundedSender<Command>,
     watchers: Arc<AtomicU64>,
     epoch: Epoch,
+    backlog: Arc<Backlog>,
+}
+
+/// What is to be told and waits for the hub. Steps may write faster than all watchers of a group can be told.
+#[derive(Default)]
+struct Backlog {
+    bytes: AtomicUsize,
+    /// Groups of which something was left out: those who watch them are given up.
+    lapsed: Mutex<HashSet<(StreamName, GroupId)>>,
+}
+
+impl Backlog {
+    /// Whether there is room for it.
+    fn takes(&self, published: &Published) -> bool {
+        let fits = self.bytes.load(Ordering::Relaxed) < BACKLOG;
+        if fits {
+            self.bytes.fetch_add(published.what.text().len() + WEIGHT, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    fn taken(&self, published: &Published) {
+        self.bytes.fetch_sub(published.what.text().len() + WEIGHT, Ordering::Relaxed);
+    }
+
+    /// Whether nobody was given up for this group so far.
+    fn lapses(&self, published: &Published) -> bool {
+        self.lapsed.lock().insert((published.stream.clone(), published.group.clone()))
+    }
 }
 
 /// The hub before it runs.
@@ -141,10 +179,19 @@ impl Hub {
     /// A hub over these streams, told of everything from now on.
     pub fn new(streams: Arc<dyn Streams>, clock: Arc<dyn Clock>, tasks: TaskTracker) -> (Self, Dispatch) {
         let (commands, inbox) = mpsc::unbounded_channel();
-        let hub = Self { commands, watchers: Arc::default(), epoch: streams.epoch() };
-        let tell = hub.commands.clone();
-        // The engine may be stopping.
-        streams.observe(Arc::new(move |published| drop(tell.send(Command::Published(published)))));
+        let hub = Self { commands, watchers: Arc::default(), epoch: streams.epoch(), backlog: Arc::default() };
+        let (tell, backlog) = (hub.commands.clone(), Arc::clone(&hub.backlog));
+        streams.observe(Arc::new(move |published| {
+            let command = if backlog.takes(&published) {
+                Command::Published(published)
+            } else if backlog.lapses(&published) {
+                Command::GiveUp(published.stream, Some(published.group))
+            } else {
+                return;
+            };
+            // The engine may be stopping.
+            let _ = tell.send(command);
+        }));
         let stamps = Stamps::new(clock, Arc::clone(&streams), tasks.clone());
         let (rooms, epoch) = (Rooms::default(), streams.epoch());
         let reads = Arc::new(Semaphore::new(READS));
@@ -163,12 +210,17 @@ impl Hub {
     }
 
     /// Lets somebody watch: first comes how things are, or what it missed since a position, then what changes. Returns once the first is on
-    /// its way.
-    pub async fn join(&self, join: Join) {
+    /// its way, and whether it is: if that cannot be read, the watcher is told so, and nothing else.
+    pub async fn join(&self, join: Join) -> bool {
         let (done, begun) = oneshot::channel();
         self.send(Command::Join(join, done));
         // The engine may be stopping, and the watcher may have left meanwhile.
-        let _ = begun.await;
+        begun.await.unwrap_or(false)
+    }
+
+    /// Those who watch a stream must come back: it is another one than before.
+    pub fn give_up(&self, stream: StreamName) {
+        self.send(Command::GiveUp(stream, None));
     }
 
     /// Tells somebody that it may not, and why.
@@ -208,6 +260,7 @@ impl Dispatch {
     fn act(&mut self, command: Command) {
         match command {
             Command::Published(published) => {
+                self.hub.backlog.taken(&published);
                 let Self { rooms, stamps, .. } = self;
                 let mut stamp = None;
                 rooms.publish(&published, |_: Told<'_>, greeted| {
@@ -219,21 +272,30 @@ impl Dispatch {
                 self.rooms.join(join.watcher, &join.outbox, &join.subscription);
                 self.read(join, done);
             }
-            Command::Known(join, known, _done) => {
+            Command::Known(join, known, done) => {
                 self.known(join.watcher, &join.subscription, &known);
+                // It may not wait any more.
+                let _ = done.send(true);
                 if let Some(info) = join.presence.clone() {
                     self.appear(&join, info);
                 }
             }
             Command::Failed(Join { watcher, outbox, subscription, .. }, why) => {
                 let Self { rooms, stamps, .. } = self;
-                rooms.failed(watcher, &subscription, |told: Told<'_>, greeted| match told {
+                let departed = rooms.failed(watcher, &subscription, |told: Told<'_>, greeted| match told {
                     Told::Published(published) | Told::Missed(published) => {
                         frame::published(stamps.next(), published, offset_of(published, greeted))
                     }
                     Told::Answer => Bytes::new(),
                 });
+                self.depart(departed);
                 self.refuse(&outbox, &subscription, "STREAM_READ_FAILED", &why);
+            }
+            Command::GiveUp(stream, group) => {
+                self.rooms.give_up(&stream, group.as_ref());
+                if let Some(group) = group {
+                    self.hub.backlog.lapsed.lock().remove(&(stream, group));
+                }
             }
             Command::Refuse(outbox, subscription, code, why) => {
                 self.refuse(&outbox, &subscription, code, &why);
@@ -283,7 +345,8 @@ impl Dispatch {
         let Join { watcher, outbox, subscription, .. } = join;
         self.presences += 1;
         let present = Present { id: PresenceId(self.presences), info };
-        let Some(all) = self.rooms.appear(*watcher, subscription, present.clone()) else { return };
+        let Some((all, before)) = self.rooms.appear(*watcher, subscription, present.clone()) else { return };
+        self.depart(before);
         if all.len() > PRESENT {
             self.rooms.disappear(*watcher, subscription);
             let why = format!("{PRESENT} are present already, and no more can be");
@@ -310,10 +373,15 @@ impl Dispatch {
     }
 
     /// Reads how things are, or what was missed, for a subscription that has begun.
-    fn read(&self, join: Join, done: oneshot::Sender<()>) {
+    fn read(&self, join: Join, done: oneshot::Sender<bool>) {
         let (hub, streams, turns) = (self.hub.clone(), Arc::clone(&self.streams), Arc::clone(&self.reads));
         self.tasks.spawn(async move {
-            let turn = turns.acquire_owned().await;
+            // What hangs elsewhere must not keep others from being read.
+            let turn =
+                if streams.is_remote(&join.subscription.stream) { None } else { turns.acquire_owned().await.ok() };
+            if done.is_closed() {
+                return;
+            }
             let known = what_is_known(&*streams, &join.subscription, join.from.clone()).await;
             drop(turn);
             match known {

@@ -76,11 +76,20 @@ impl Outbox {
         // A single message may be longer: whoever is not behind at all gets it.
         let before = shared.bytes.fetch_add(length, Ordering::Relaxed);
         if before > 0 && before + length > shared.most {
-            shared.overflowed.store(true, Ordering::Relaxed);
-            shared.overflow.notify_one();
-            return;
+            return self.give_up();
         }
         self.send(Message { text, asked: false });
+    }
+
+    /// The watcher gets no further messages: it must come back, and ask for what it missed.
+    pub fn give_up(&self) {
+        self.shared.overflowed.store(true, Ordering::Relaxed);
+        self.shared.overflow.notify_one();
+    }
+
+    /// How many bytes it may be behind.
+    pub(super) fn most(&self) -> usize {
+        self.shared.most
     }
 
     /// A message that the watcher asked for. It counts for nothing: whoever asks waits for [`Outbox::room`] first.

@@ -55,6 +55,9 @@ pub(super) struct Departed {
     pub(super) presence: PresenceId,
 }
 
+/// What a change costs beside its item, in bytes.
+const OVERHEAD: usize = 128;
+
 /// A watcher in a room: what it watches there. Messages do not say for which subscription they are, so it is told of everything once.
 struct Member {
     outbox: Outbox,
@@ -62,8 +65,9 @@ struct Member {
     items: HashMap<ItemKey, Interest>,
     /// Subscriptions that wait to be told how things are. Until they are, nothing else is told, so that nothing goes back.
     pending: usize,
-    /// What came meanwhile.
+    /// What came meanwhile, and how many bytes that is.
     held: Vec<Published>,
+    held_bytes: usize,
 }
 
 /// That a watcher watches the group, or an item.
@@ -86,7 +90,7 @@ impl Interest {
 
 impl Member {
     fn new(outbox: Outbox) -> Self {
-        Self { outbox, whole: None, items: HashMap::new(), pending: 0, held: Vec::new() }
+        Self { outbox, whole: None, items: HashMap::new(), pending: 0, held: Vec::new(), held_bytes: 0 }
     }
 
     fn interest(&mut self, id: Option<&ItemKey>) -> Option<&mut Interest> {
@@ -111,6 +115,16 @@ impl Member {
         self.whole.iter().chain(of_item)
     }
 
+    /// Keeps something until it is known how things are. Who has to wait for too long for that is given up.
+    fn hold(&mut self, published: &Published) {
+        self.held_bytes += published.what.text().len() + OVERHEAD;
+        if self.held_bytes > self.outbox.most() {
+            self.held = Vec::new();
+            return self.outbox.give_up();
+        }
+        self.held.push(published.clone());
+    }
+
     /// A subscription waits no more. After the last one, what was held goes out.
     fn end_wait(&mut self, mut write: impl Write) {
         self.pending = self.pending.saturating_sub(1);
@@ -118,6 +132,7 @@ impl Member {
             return;
         }
         let greeted = self.outbox.greeted();
+        self.held_bytes = 0;
         for published in std::mem::take(&mut self.held) {
             if self.wants(&published) {
                 self.outbox.push(write(Told::Published(&published), greeted));
@@ -176,11 +191,24 @@ impl Rooms {
     }
 
     /// It cannot be told how things are for a subscription that waits for it: it ends.
-    pub(super) fn failed(&mut self, watcher: WatcherId, subscription: &Subscription, write: impl Write) {
-        self.leave(watcher, subscription);
+    pub(super) fn failed(
+        &mut self,
+        watcher: WatcherId,
+        subscription: &Subscription,
+        write: impl Write,
+    ) -> Option<Departed> {
+        let departed = self.leave(watcher, subscription);
         if let Some(member) = self.member(watcher, subscription) {
             member.end_wait(write);
         }
+        departed
+    }
+
+    /// Those who watch something of a stream, or of one of its groups, must come back.
+    pub(super) fn give_up(&self, stream: &StreamName, group: Option<&GroupId>) {
+        let of_it = |(at, within): &Place| at == stream && group.is_none_or(|group| group == within);
+        let rooms = self.rooms.iter().filter(|(place, _)| of_it(place));
+        rooms.flat_map(|(_, room)| room.values()).for_each(|member| member.outbox.give_up());
     }
 
     fn member(&mut self, watcher: WatcherId, subscription: &Subscription) -> Option<&mut Member> {
@@ -189,16 +217,18 @@ impl Rooms {
     }
 
     /// Somebody who watches something is present there from now on. Answers with everybody who is, itself among them, in the order in which
-    /// they came; `None` if it does not watch it any more.
+    /// they came, and as whom it was present before; `None` if it does not watch it any more.
     pub(super) fn appear(
         &mut self,
         watcher: WatcherId,
         subscription: &Subscription,
         present: Present,
-    ) -> Option<Vec<Present>> {
+    ) -> Option<(Vec<Present>, Option<Departed>)> {
         let member = self.member(watcher, subscription)?;
         let interest = member.interest(subscription.id.as_ref())?;
-        interest.present.insert(subscription.name.clone(), present);
+        let before = interest.present.insert(subscription.name.clone(), present);
+        let Subscription { stream, group, id, .. } = subscription.clone();
+        let before = before.map(|before| Departed { stream, group, id, presence: before.id });
         let place = (subscription.stream.clone(), subscription.group.clone());
         let mut all: Vec<_> = self
             .interests(&place, subscription.id.as_ref())
@@ -206,7 +236,7 @@ impl Rooms {
             .cloned()
             .collect();
         all.sort_by_key(|present| present.id);
-        Some(all)
+        Some((all, before))
     }
 
     /// A presence ends; what it watches goes on.
@@ -316,7 +346,7 @@ impl Rooms {
         for member in room.values_mut() {
             if member.pending > 0 {
                 if member.watches(published) {
-                    member.held.push(published.clone());
+                    member.hold(published);
                 }
             } else if member.wants(published) {
                 let greeted = member.outbox.greeted();
@@ -445,8 +475,8 @@ mod tests {
             rooms.join(watcher, outbox, &item(name));
             rooms.synced(watcher, &item(name), Offset(0), &[], write);
         }
-        assert_eq!(rooms.appear(one, &item("a"), present(1)), Some(vec![present(1)]));
-        assert_eq!(rooms.appear(other, &item("b"), present(2)), Some(vec![present(1), present(2)]));
+        assert_eq!(rooms.appear(one, &item("a"), present(1)), Some((vec![present(1)], None)));
+        assert_eq!(rooms.appear(other, &item("b"), present(2)), Some((vec![present(1), present(2)], None)));
         assert_eq!(rooms.appear(WatcherId(9), &item("z"), present(3)), None);
         let witnesses =
             |rooms: &Rooms, but| rooms.witnesses(&"s".into(), &"g".into(), Some(&"1".into()), PresenceId(but)).count();
@@ -457,9 +487,37 @@ mod tests {
             id: Some("1".into()),
             presence: PresenceId(presence),
         };
-        assert_eq!(rooms.leave(one, &item("a")), Some(gone(1)));
+        let again = rooms.appear(one, &item("a"), present(4));
+        assert_eq!(again, Some((vec![present(2), present(4)], Some(gone(1)))), "as somebody else from now on");
+        assert_eq!(rooms.leave(one, &item("a")), Some(gone(4)));
         assert_eq!(rooms.leave(one, &item("a")), None);
         assert_eq!((rooms.gone(other), witnesses(&rooms, 9)), (vec![gone(2)], 0));
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_too_long_or_watches_what_is_left_out_is_given_up() {
+        let mut rooms = Rooms::default();
+        let ((slow, _), (here, _), (there, _)) = (outbox(), outbox(), outbox());
+        rooms.join(WatcherId(1), &slow, &subscription("g", None, "a"));
+        for (watcher, outbox, group) in [(2, &here, "g"), (3, &there, "h")] {
+            rooms.join(WatcherId(watcher), outbox, &subscription(group, None, "a"));
+            rooms.synced(WatcherId(watcher), &subscription(group, None, "a"), Offset(0), &[], write);
+        }
+        let given_up = async |outbox: &Outbox| {
+            tokio::time::timeout(std::time::Duration::from_millis(5), outbox.overflowed()).await.is_ok()
+        };
+        let published =
+            |n| Published { what: What::Updated(Offset(n), vec![b'x'; 1 << 18].into()), ..change("g", "1", n) };
+        for n in 1..=3 {
+            rooms.publish(&published(n), write);
+        }
+        assert!(!given_up(&slow).await);
+        rooms.publish(&published(4), write);
+        assert!(given_up(&slow).await && !given_up(&here).await);
+        rooms.give_up(&"s".into(), Some(&"g".into()));
+        assert!(given_up(&here).await && !given_up(&there).await);
+        rooms.give_up(&"s".into(), None);
+        assert!(given_up(&there).await);
     }
 
     #[test]

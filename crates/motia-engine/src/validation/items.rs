@@ -40,14 +40,28 @@ impl Validation {
 /// Takes out of an item what streams add to it, where the schema does not name that.
 pub(super) fn without_own(item: &mut Value, schema: &Value) {
     let Value::Object(members) = item else { return };
-    let properties = schema.get("properties").and_then(Value::as_object);
-    // A schema of several shapes names it in some of them, perhaps.
-    if properties.is_some_and(|properties| !properties.contains_key("id")) {
-        members.remove("id");
+    for name in ["id", "_createdAt"] {
+        if !names(schema, schema, name, 0) {
+            members.remove(name);
+        }
     }
-    if !properties.is_some_and(|properties| properties.contains_key("_createdAt")) {
-        members.remove("_createdAt");
+}
+
+/// So far schemas are followed into one another: some go round in a circle.
+const DEPTH: usize = 16;
+
+/// Whether a schema says something of a member, in any of its shapes.
+fn names(schema: &Value, root: &Value, name: &str, depth: usize) -> bool {
+    if depth > DEPTH {
+        return false;
     }
+    let within = |part: &Value| names(part, root, name, depth + 1);
+    let of = |keyword: &str| schema.get(keyword);
+    let referred = || of("$ref")?.as_str()?.strip_prefix('#').and_then(|place| root.pointer(place));
+    of("properties").is_some_and(|properties| properties.get(name).is_some())
+        || ["anyOf", "oneOf", "allOf"].into_iter().filter_map(of).filter_map(Value::as_array).flatten().any(within)
+        || ["if", "then", "else"].into_iter().filter_map(of).any(within)
+        || referred().is_some_and(within)
 }
 
 #[cfg(test)]
@@ -67,6 +81,10 @@ mod tests {
         assert_eq!(left(json!({ "properties": { "a": {}, "id": {} } })), json!({ "id": "1", "a": 1 }));
         let all = json!({ "properties": { "id": {}, "_createdAt": {} } });
         assert_eq!(left(all), json!({ "id": "1", "_createdAt": 5, "a": 1 }));
-        assert_eq!(left(json!({ "anyOf": [] })), json!({ "id": "1", "a": 1 }));
+        assert_eq!(left(json!({ "anyOf": [{ "properties": { "a": {} } }] })), json!({ "a": 1 }));
+        let one =
+            json!({ "oneOf": [{ "$ref": "#/definitions/x" }], "definitions": { "x": { "properties": { "id": {} } } } });
+        assert_eq!(left(one), json!({ "id": "1", "a": 1 }));
+        assert_eq!(left(json!({ "$ref": "#" })), json!({ "a": 1 }), "for ever");
     }
 }

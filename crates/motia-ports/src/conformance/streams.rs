@@ -150,6 +150,8 @@ async fn changes(streams: &dyn Streams) {
     assert_eq!(since(Offset(now.upto.0 + 1000)).await.expect("since"), None, "rule 7: beyond the last change");
     assert_eq!(since(before.upto).await.expect("since"), Some(changes), "from before the first one");
     let quiet = streams.snapshot(stream.clone(), "quiet".into(), None).await.expect("snapshot").upto;
+    let odd = streams.since(stream.clone(), "quiet".into(), position(Offset(1 << 50))).await.expect("since");
+    assert_eq!(odd, None, "rule 7: a number that no change has had");
     let quiet = streams.since(stream.clone(), "quiet".into(), position(quiet)).await.expect("since");
     assert_eq!(quiet, Some(Vec::new()), "nothing has happened there");
     let other = Position { epoch: "of another store".into(), offset: now.upto };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use motia_core::{GroupId, ItemKey, StreamName};
+use motia_core::ItemKey;
 use motia_engine::streams::Subscription;
 use motia_ports::streams::{Offset, Position};
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub enum Message {
 pub enum Misunderstood {
     /// It is not JSON.
     NotJson,
-    /// Something is missing. What, for people.
+    /// Something is missing, or too long. What, for people.
     Incomplete(String),
 }
 
@@ -59,6 +59,11 @@ struct About<'a> {
     #[serde(borrow, default)]
     presence: Option<&'a RawValue>,
 }
+
+/// The longest stream, group or item, in bytes; what a client may call it; what it may say of itself.
+const PLACE: usize = 16 << 10;
+const NAME: usize = 1 << 10;
+const PRESENCE: usize = 4 << 10;
 
 /// Without the spaces of whoever wrote it.
 fn compact(json: &RawValue) -> Bytes {
@@ -94,20 +99,18 @@ impl Message {
             Err(_) => return Err(Misunderstood::NotJson),
         };
         let Some(kind) = envelope.kind.and_then(Text::into_text) else { return Ok(Self::Other) };
-        let about = |read: fn(About<'_>) -> Result<Self, &'static str>| {
+        let about = |read: fn(About<'_>) -> Result<Self, String>| {
             let data = envelope.data.map(|data| serde_json::from_str::<About<'_>>(data.get()));
             let Some(Ok(about)) = data else {
                 return Err(Misunderstood::Incomplete(format!("'{kind}' must come with data, an object")));
             };
-            let missing =
-                |member| Misunderstood::Incomplete(format!("'{kind}' must name {member} in its data, as text"));
-            read(about).map_err(missing)
+            read(about).map_err(|why| Misunderstood::Incomplete(format!("'{kind}' {why}")))
         };
         match kind.as_str() {
             "hello" => Ok(Self::Hello),
             "ping" => Ok(Self::Ping),
             "join" => about(|mut about| {
-                let (position, presence) = (about.position(), about.presence.map(compact));
+                let (position, presence) = (about.position(), about.presence()?);
                 Ok(Self::Join(about.subscription()?, position, presence))
             }),
             "leave" => about(|about| Ok(Self::Leave(about.subscription()?))),
@@ -117,16 +120,30 @@ impl Message {
 }
 
 impl About<'_> {
-    /// Or which member is missing.
-    fn subscription(self) -> Result<Subscription, &'static str> {
-        let text = |text: Option<Text<'_>>| text.and_then(Text::into_text);
+    /// Or what is wrong with it.
+    fn subscription(self) -> Result<Subscription, String> {
+        let text = |member: &str, text: Option<Text<'_>>, most: usize| match text.and_then(Text::into_text) {
+            Some(text) if text.len() > most => Err(format!("has a {member} of more than {most} bytes")),
+            text => Ok(text),
+        };
+        let missing = |member: &str| format!("must name {member} in its data, as text");
         Ok(Subscription {
-            stream: StreamName::from(text(self.stream_name).ok_or("streamName")?),
-            group: GroupId::from(text(self.group_id).ok_or("groupId")?),
+            stream: text("streamName", self.stream_name, PLACE)?.ok_or_else(|| missing("streamName"))?.into(),
+            group: text("groupId", self.group_id, PLACE)?.ok_or_else(|| missing("groupId"))?.into(),
             // As for the original, an empty one is none.
-            id: text(self.id).filter(|id| !id.is_empty()).map(ItemKey::from),
-            name: text(self.subscription_id).unwrap_or_default(),
+            id: text("id", self.id, PLACE)?.filter(|id| !id.is_empty()).map(ItemKey::from),
+            name: text("subscriptionId", self.subscription_id, NAME)?.unwrap_or_default(),
         })
+    }
+
+    /// What it says of itself to those who are present.
+    fn presence(&self) -> Result<Option<Bytes>, String> {
+        match self.presence.map(compact) {
+            Some(presence) if presence.len() > PRESENCE => {
+                Err(format!("has a presence of more than {PRESENCE} bytes: all who are present are told of it"))
+            }
+            presence => Ok(presence),
+        }
     }
 
     /// One that cannot be understood is none: the client is told how things are.
@@ -229,6 +246,16 @@ mod tests {
             ),
         ] {
             assert_eq!(Message::parse(text), Err(Misunderstood::Incomplete(said.into())), "{text}");
+        }
+        let long = |member: &str, length: usize| {
+            let mut data = serde_json::json!({ "streamName": "s", "groupId": "g", "id": "1", "subscriptionId": "n" });
+            data[member] = "x".repeat(length).into();
+            Message::parse(&serde_json::json!({ "type": "join", "data": data }).to_string())
+        };
+        for (member, most) in [("groupId", PLACE), ("id", PLACE), ("subscriptionId", NAME), ("presence", PRESENCE - 2)]
+        {
+            assert!(matches!(long(member, most), Ok(Message::Join(..))), "{member}");
+            assert!(matches!(long(member, most + 1), Err(Misunderstood::Incomplete(why)) if why.contains("more than")));
         }
         let deep = format!(r#"{{"type":"join","data":{}"#, "[".repeat(60_000));
         assert_eq!(Message::parse(&deep), Err(Misunderstood::NotJson));

@@ -100,7 +100,7 @@ async fn read<B>(
     let accepts = request.headers().get(ACCEPT);
     if accepts.is_some_and(|accepts| accepts.as_bytes().split(|byte| *byte == b',').any(is_events)) {
         let visits = Visits::new(engine.clone(), visitor);
-        return Ok(events(engine, subscription, request.headers(), visits, stopping.clone()).await);
+        return events(engine, subscription, request.headers(), visits, stopping.clone()).await;
     }
     Ok(match id {
         Some(id) => match engine.item_of_stream(stream, group, id).await {
@@ -161,7 +161,7 @@ async fn events(
     headers: &HeaderMap,
     mut visits: Visits,
     stopping: CancellationToken,
-) -> Response<EdgeBody> {
+) -> Result<Response<EdgeBody>, Refusal> {
     let (outbox, inbox) = Outbox::new(BEHIND);
     // Offsets are for those who said hello; an event's id is one.
     outbox.greet();
@@ -170,7 +170,9 @@ async fn events(
     visits.begin(&subscription);
     let gone = Gone { hub: hub.clone(), watcher, visits, subscription: subscription.clone() };
     let from = last_heard(headers);
-    hub.join(Join { watcher, outbox: outbox.clone(), subscription, from, presence: None }).await;
+    if !hub.join(Join { watcher, outbox: outbox.clone(), subscription, from, presence: None }).await {
+        return Err(Box::new(unavailable("the stream cannot be read now")));
+    }
     let epoch = hub.epoch().clone();
     let state = (inbox, outbox, gone);
     let told = futures_util::stream::unfold(state, |(mut inbox, outbox, gone)| async move {
@@ -190,8 +192,11 @@ async fn events(
             let text = message.text();
             let offset = serde_json::from_slice::<Numbered>(text).ok().and_then(|numbered| numbered.offset);
             let id = offset.map(|offset| format!("id: {}:{offset}\n", epoch.as_str())).unwrap_or_default();
-            // JSON has no line breaks of its own.
-            [id.as_bytes(), b"data: ", text, b"\n\n"].concat().into()
+            let mut event = [id.as_bytes(), b"data: ", text, b"\n\n"].concat();
+            // Between its members JSON may have line breaks, which mean nothing there.
+            let end = event.len() - 2;
+            event[id.len()..end].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+            event.into()
         }
     });
     let mut answer = Response::new(EdgeBody::Told(told.take_until(stopping.cancelled_owned()).boxed()));
@@ -199,7 +204,7 @@ async fn events(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(ACCEL_BUFFERING, HeaderValue::from_static("no"));
-    answer
+    Ok(answer)
 }
 
 /// The position that an event's id was.

@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,12 +23,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::BEHIND;
 use super::message::{Message, Misunderstood};
-use super::tell::{FRAME, tell};
+use super::tell::{FRAME, Taken, tell};
 
 /// The longest message of a client. A join needs some hundred bytes.
 const MESSAGE_BYTES: usize = 64 << 10;
 /// What one client may watch at a time.
 const SUBSCRIPTIONS: usize = 10_000;
+/// The bytes of their names together.
+const NAMES: usize = 4 << 20;
 /// Messages that a client may send at once, and how many more each second.
 const BURST: u32 = 20_000;
 const PER_SECOND: u32 = 1_000;
@@ -78,6 +81,8 @@ impl Socket {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(FRAME)
+            // Answers to pings would fill it if nothing is taken; what we write never has more than two frames there.
+            .max_write_buffer_size(4 * FRAME)
             .max_message_size(Some(MESSAGE_BYTES))
             .max_frame_size(Some(MESSAGE_BYTES));
         let client = WebSocketStream::from_partially_read(stream, read, Role::Server, Some(config)).await;
@@ -87,10 +92,12 @@ impl Socket {
         let Self { engine, visitor } = self;
         let visits = Visits::new(engine.clone(), visitor);
         let rate = Rate::new(engine.telemetry().clock().elapsed());
-        let mut session = Session { engine, visits, outbox, watcher, subscriptions: HashSet::new(), rate };
+        let (clock, taken) = (Arc::clone(engine.telemetry().clock()), Taken::default());
+        let mut session = Session { engine, visits, outbox, watcher, subscriptions: HashSet::new(), names: 0, rate };
         let behind = session.outbox.clone();
         let end = {
-            let (listening, telling) = (session.listen(&mut incoming), tell(&mut outgoing, &mut inbox, &behind));
+            let (listening, telling) =
+                (session.listen(&mut incoming, &taken), tell(&mut outgoing, &mut inbox, &behind, &*clock, &taken));
             let (listening, telling) = (pin!(listening), pin!(telling));
             tokio::select! {
                 end = listening => end,
@@ -127,19 +134,27 @@ struct Session {
     outbox: Outbox,
     watcher: WatcherId,
     subscriptions: HashSet<Subscription>,
+    /// Bytes of their names.
+    names: usize,
     rate: Rate,
 }
 
 impl Session {
     /// Acts on what the client says until it hangs up or breaks a rule.
-    async fn listen(&mut self, incoming: &mut SplitStream<Client>) -> End {
+    async fn listen(&mut self, incoming: &mut SplitStream<Client>, taken: &Taken) -> End {
+        let clock = Arc::clone(self.engine.telemetry().clock());
+        let mut heard_at = clock.elapsed();
         loop {
-            let heard = match tokio::time::timeout(SILENCE, incoming.next()).await {
+            // One that takes what it is sent is alive, though it may not come to the ping behind that for long.
+            let silent = clock.elapsed().saturating_sub(heard_at.max(taken.last()));
+            let heard = match tokio::time::timeout(SILENCE.saturating_sub(silent), incoming.next()).await {
                 Ok(Some(Ok(heard))) => heard,
                 Ok(Some(Err(error))) => return end_of(&error),
                 Ok(None) => return End::Gone,
+                Err(_) if clock.elapsed().saturating_sub(heard_at.max(taken.last())) < SILENCE => continue,
                 Err(_) => return End::Close(CloseCode::Policy, "nothing was heard from you, no pong either"),
             };
+            heard_at = clock.elapsed();
             if !self.rate.allows(self.engine.telemetry().clock().elapsed()) {
                 return End::Close(CloseCode::Library(TOO_MANY), "too many messages");
             }
@@ -153,17 +168,21 @@ impl Session {
                 Ok(Message::Join(subscription, from, presence)) => self.join(subscription, from, presence).await,
                 Ok(Message::Leave(subscription)) => {
                     if self.subscriptions.remove(&subscription) {
+                        self.names -= length_of(&subscription);
                         self.visits.end(&subscription);
                         self.engine.hub().leave(self.watcher, subscription);
                     }
                     Ok(())
                 }
                 Ok(Message::Hello) => {
+                    // Whoever asks takes the answers.
+                    self.outbox.room().await;
                     self.greet();
                     Ok(())
                 }
                 Ok(Message::Ping) => {
                     if self.outbox.greeted() {
+                        self.outbox.room().await;
                         self.outbox.answer(Bytes::from_static(b"{\"type\":\"pong\"}"));
                     }
                     Ok(())
@@ -195,14 +214,19 @@ impl Session {
         from: Option<Position>,
         presence: Option<Bytes>,
     ) -> Result<(), End> {
-        if self.subscriptions.len() >= SUBSCRIPTIONS && !self.subscriptions.contains(&subscription) {
-            let why = format!("one connection can watch {SUBSCRIPTIONS} items and groups at a time");
+        let full = self.subscriptions.len() >= SUBSCRIPTIONS || self.names + length_of(&subscription) > NAMES;
+        if full && !self.subscriptions.contains(&subscription) {
+            let why = format!(
+                "one connection can watch {SUBSCRIPTIONS} items and groups at a time, with {} MiB of names",
+                NAMES >> 20
+            );
             self.refuse(subscription, "TOO_MANY_SUBSCRIPTIONS", why).await;
             return Ok(());
         }
         match self.engine.may_watch(self.visits.visitor(), &subscription).await {
             Ok(()) => {
                 if self.subscriptions.insert(subscription.clone()) {
+                    self.names += length_of(&subscription);
                     self.visits.begin(&subscription);
                 }
                 // What a client asks for is read no faster than it takes it.
@@ -238,6 +262,12 @@ impl Session {
         self.outbox.room().await;
         self.engine.hub().refuse(&self.outbox, subscription, code, why);
     }
+}
+
+/// The bytes of what names it.
+fn length_of(subscription: &Subscription) -> usize {
+    let Subscription { stream, group, id, name } = subscription;
+    stream.as_str().len() + group.as_str().len() + id.as_ref().map_or(0, |id| id.as_str().len()) + name.len()
 }
 
 const DENIED: &str = "STREAM_ACCESS_DENIED";

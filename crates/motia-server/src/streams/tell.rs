@@ -1,10 +1,12 @@
 //! What goes out to a client that watches streams.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
+use motia_core::Clock;
 use motia_engine::streams::{Message as ToClient, Outbox};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
@@ -19,11 +21,44 @@ const PING: Duration = Duration::from_secs(25);
 /// The longest frame: longer messages are sent in parts, and several together are no longer. As much is written at a time.
 pub(super) const FRAME: usize = 16 << 10;
 
+/// How long a client may take for one frame. Its system takes it in; it need not have read it.
+const STALL: Duration = Duration::from_secs(60);
+
+/// When the client last took something.
+#[derive(Default)]
+pub(super) struct Taken(AtomicU64);
+
+impl Taken {
+    fn note(&self, clock: &dyn Clock) {
+        self.0.store(u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// By the clock's `elapsed`.
+    pub(super) fn last(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Why something did not go out.
+enum Unsent {
+    Failed(Error),
+    Stalled,
+}
+
+async fn in_time(sending: impl Future<Output = Result<(), Error>>) -> Result<(), Unsent> {
+    match tokio::time::timeout(STALL, sending).await {
+        Ok(sent) => sent.map_err(Unsent::Failed),
+        Err(_) => Err(Unsent::Stalled),
+    }
+}
+
 /// Tells the client what there is for it: as much at a time as there is.
 pub(super) async fn tell(
     outgoing: &mut SplitSink<Client, Frame>,
     inbox: &mut mpsc::UnboundedReceiver<ToClient>,
     outbox: &Outbox,
+    clock: &dyn Clock,
+    taken: &Taken,
 ) -> End {
     let mut ping = tokio::time::interval(PING);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -32,13 +67,15 @@ pub(super) async fn tell(
     loop {
         let sent = tokio::select! {
             message = inbox.recv() => match message {
-                Some(message) => send(outgoing, inbox, outbox, message).await,
+                Some(message) => send(outgoing, inbox, outbox, message, || taken.note(clock)).await,
                 None => return End::Gone,
             },
-            _ = ping.tick() => outgoing.send(Frame::Ping(Bytes::new())).await,
+            _ = ping.tick() => in_time(outgoing.send(Frame::Ping(Bytes::new()))).await,
         };
-        if let Err(error) = sent {
-            return end_of(&error);
+        match sent {
+            Ok(()) => {}
+            Err(Unsent::Stalled) => return End::Gone,
+            Err(Unsent::Failed(error)) => return end_of(&error),
         }
     }
 }
@@ -48,7 +85,8 @@ async fn send(
     inbox: &mut mpsc::UnboundedReceiver<ToClient>,
     outbox: &Outbox,
     first: ToClient,
-) -> Result<(), Error> {
+    note: impl Fn(),
+) -> Result<(), Unsent> {
     let mut next = Some(first);
     while let Some(message) = next {
         next = inbox.try_recv().ok();
@@ -59,18 +97,21 @@ async fn send(
                 message.text().clone()
             }
         };
-        feed(outgoing, text).await?;
+        feed(outgoing, text, &note).await?;
     }
-    outgoing.flush().await
+    in_time(outgoing.flush()).await?;
+    note();
+    Ok(())
 }
 
 /// A message of any length. What a connection keeps for writing is as large as the longest frame that it ever sent.
-async fn feed(outgoing: &mut SplitSink<Client, Frame>, mut text: Bytes) -> Result<(), Error> {
+async fn feed(outgoing: &mut SplitSink<Client, Frame>, mut text: Bytes, note: impl Fn()) -> Result<(), Unsent> {
     let mut kind = Data::Text;
     loop {
         let part = text.split_to(text.len().min(FRAME));
         let last = text.is_empty();
-        outgoing.feed(Frame::Frame(RawFrame::message(part, OpCode::Data(kind), last))).await?;
+        in_time(outgoing.feed(Frame::Frame(RawFrame::message(part, OpCode::Data(kind), last)))).await?;
+        note();
         if last {
             return Ok(());
         }

@@ -160,7 +160,8 @@ pub(super) fn since(
         .optional()?;
     let offset = position.offset.0.cast_signed();
     let Some((dropped, last)) = known else {
-        return Ok((offset >= forgotten(connection)?).then(Vec::new));
+        // Where it was told of the group, it was told this number. A later one is not from here.
+        return Ok((offset == forgotten(connection)?).then(Vec::new));
     };
     if offset < dropped || offset > last.max(forgotten(connection)?) {
         return Ok(None);

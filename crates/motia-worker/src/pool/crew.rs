@@ -394,6 +394,11 @@ impl<H: Host> PoolInner<H> {
         }
     }
 
+    /// Workers that finish what they hold, those that served last at the end.
+    pub(super) fn finishing(&self) -> Vec<Arc<Worker<H>>> {
+        self.crew.lock().finishing.clone()
+    }
+
     /// All workers that have user code.
     pub(super) fn everyone(&self) -> Vec<Arc<Worker<H>>> {
         let mut all = Vec::new();

@@ -53,6 +53,8 @@ export interface Timeouts {
   event?: Length
   /** `streamAuth.authenticate` and `canAccess`: what takes longer counts as a no; 10 by default. */
   access?: Length
+  /** Each thing that is asked of a stream's own storage; 30 by default. */
+  storage?: Length
 }
 
 /** By age (seconds, or text such as `'30d'`) and by size (bytes, or text such as `'1gb'`). What is reached first counts. */

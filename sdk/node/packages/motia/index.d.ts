@@ -433,6 +433,8 @@ export interface StreamAuthContext {
 export interface StreamConfig {
   name: string
   schema: StepSchemaInput
+  /** What becomes of an item that does not match `schema`; as in motia.config by default. */
+  validation?: Validation
   /** Where the items are; by default, in Motia. */
   baseConfig?: StreamStorage
   /**
