@@ -8,19 +8,21 @@ PORT ?= 3000
 ROUNDS ?= 2000
 SECONDS ?= 60
 
-.PHONY: help run test bench soak compat fuzz lint install check-node check-python check-cargo sdk-deps example-deps
+.PHONY: help run test bench soak compat fuzz lint install check-node check-python check-cargo sdk-deps
 
 help: ## What there is
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: check-cargo check-node example-deps ## Build motia and run an example with it (EXAMPLE=petstore PORT=3000)
+run: check-cargo check-node ## Build motia and run an example with it (EXAMPLE=petstore PORT=3000)
 	cargo build --release --locked -p motia
+	@cd examples/$(EXAMPLE) && if [ -f package.json ] && [ ! -d node_modules ]; then ../../target/release/motia install; fi
 	cd examples/$(EXAMPLE) && ../../target/release/motia dev --port $(PORT)
 
-test: check-cargo check-node check-python sdk-deps example-deps ## Run all tests
+test: check-cargo check-node check-python sdk-deps ## Run all tests
 	cd sdk/node && npm test
 	cd sdk/python && PYTHONDONTWRITEBYTECODE=1 python3 -m unittest discover -q -s tests -t .
 	@if command -v ruby >/dev/null; then cd sdk/ruby && ruby -Ilib -Itest test/all.rb; else echo "sdk/ruby: skipped, ruby is not on PATH"; fi
+	node --import ./sdk/stream-client/test/support/siblings.mjs --test sdk/stream-client*/test/*.test.mjs
 	node --test compat/
 	@if cargo nextest --version >/dev/null 2>&1; \
 	then cargo nextest run --workspace --locked; \
@@ -56,12 +58,8 @@ fuzz: check-cargo ## Feed random bytes to the decoders (SECONDS=60 each)
 install: check-cargo ## Put motia on PATH (in cargo's bin folder)
 	cargo install --locked --profile dist --path crates/motia
 
-example-deps:
-	@if [ -f examples/$(EXAMPLE)/package-lock.json ] && [ ! -d examples/$(EXAMPLE)/node_modules ]; \
-	then cd examples/$(EXAMPLE) && npm ci --no-audit --no-fund; fi
-
 sdk-deps:
-	@for folder in sdk/node tests/streams; \
+	@for folder in sdk/node tests/streams sdk/stream-client-react/test/react-18; \
 	do if [ ! -d $$folder/node_modules ]; then (cd $$folder && npm ci --no-audit --no-fund) || exit 1; fi; done
 
 check-cargo:

@@ -1,6 +1,7 @@
 //! The examples answer as they say: each project's `expectations.json` (its format is told in `examples/README.md`).
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,11 @@ fn orders() {
 #[test]
 fn streaming() {
     run("streaming");
+}
+
+#[test]
+fn realtime_todo() {
+    run("realtime-todo");
 }
 
 #[test]
@@ -76,13 +82,14 @@ fn run(name: &str) {
 /// The packages of an example, by its lock file.
 pub(crate) fn install(name: &str) {
     let folder = examples().join(name);
+    // Tests run in processes of their own, at the same time.
+    let turn = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("install-{name}"));
+    let turn = std::fs::File::create(turn).expect("a file");
+    turn.lock().expect("a turn");
     if folder.join("package-lock.json").exists() && !folder.join("node_modules").exists() {
-        let npm = Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund"])
-            .current_dir(&folder)
-            .output()
-            .expect("npm runs");
-        assert!(npm.status.success(), "npm ci in {name}: {}", String::from_utf8_lossy(&npm.stderr));
+        let install =
+            Command::new(env!("CARGO_BIN_EXE_motia")).arg("install").current_dir(&folder).output().expect("motia runs");
+        assert!(install.status.success(), "motia install in {name}: {}", String::from_utf8_lossy(&install.stderr));
     }
 }
 

@@ -21,7 +21,7 @@ const port = await freePort()
 const command = [has('--start') ? 'start' : 'dev', '--port', String(port)]
 const served = createServed(port, resolve(binary), command, { cwd: home })
 await served.start()
-const lines = await runClients(served, ['--restart', ...given.filter((each) => !own.includes(each))], {
+const lines = await runClients(served, ['--hello', '--restart', ...given.filter((each) => !own.includes(each))], {
   signal: has('--kill') ? 'SIGKILL' : 'SIGTERM',
   onLine: (line) => line.ok !== true && console.log(JSON.stringify(line)),
 })

@@ -1,10 +1,12 @@
 // Runs the published stream clients of Motia 0.x, unchanged, and ours against a server.
 //
 //   node clients.mjs --url ws://127.0.0.1:PORT [--http http://127.0.0.1:PORT] [--restart] [--clients PATTERN]
-//                    [--only PATTERN] [--jobs N] [--chromium FILE | --no-chromium]
+//                    [--only PATTERN] [--jobs N] [--chromium FILE | --no-chromium] [--hello]
 //
 // The server runs the project in `project/`. Prints one line of JSON per check, `{client, version, place, check, ok,
 // detail, ms}`; `ok` is null for what was left out. Exits with 1 where a check failed.
+//
+// With `--hello` it answers those who say hello (sdk/protocol/streams.md): then our clients must miss nothing.
 //
 // With `--restart` the line `{"hook":"restart"}` asks for the server to be stopped and started again with what it had
 // stored; the line `restarted` on stdin says that it was, within 2 s where the node client is to live through it.
@@ -27,6 +29,7 @@ const { values: options } = parseArgs({
   options: {
     url: { type: 'string' },
     http: { type: 'string' },
+    hello: { type: 'boolean', default: false },
     restart: { type: 'boolean', default: false },
     clients: { type: 'string', default: '' },
     only: { type: 'string', default: '' },
@@ -42,6 +45,7 @@ const world = {
   http: (options.http ?? options.url.replace(/^ws/, 'http')).replace(/\/$/, ''),
   only: options.only,
   restarts: options.restart,
+  hello: options.hello,
   chromium: browser,
 }
 

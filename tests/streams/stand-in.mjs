@@ -33,6 +33,10 @@ export const MISTAKES = {
   fragile: 'a frame that is not JSON ends the process',
   'lost-events': 'custom events are not sent',
   'no-reset': 'what is in the group at a join is sent as creates, without a sync',
+  'short-replay': 'who comes back is not told the first of what it missed',
+  'no-history': 'who comes back is told how things are, not what it missed',
+  'no-pong': 'pings are not answered',
+  'silent-presence': 'nobody is told who comes and goes',
 }
 
 const STREAMS = {
@@ -51,10 +55,10 @@ const { values: options } = parseArgs({
     break: { type: 'string', default: '' },
   },
 })
-const hello = createHello()
 const mistakes = new Set(options.break.split(',').filter(Boolean))
 const broken = (name) => mistakes.has(name)
 for (const name of mistakes) if (!Object.hasOwn(MISTAKES, name)) throw new Error(`There is no mistake ${name}`)
+const hello = createHello(broken)
 
 // ---------------------------------------------------------------------------------------------------------------- items
 
@@ -287,12 +291,16 @@ http.on('upgrade', (request, connection, head) => {
 })
 
 try {
-  if (options.data) items = JSON.parse(readFileSync(options.data, 'utf8'))
+  if (options.data) {
+    const kept = JSON.parse(readFileSync(options.data, 'utf8'))
+    items = kept.items
+    hello.know(kept.hello)
+  }
 } catch (error) {
   if (error.code !== 'ENOENT') throw error
 }
 process.on('SIGTERM', () => {
-  if (options.data) writeFileSync(options.data, JSON.stringify(items))
+  if (options.data) writeFileSync(options.data, JSON.stringify({ items, hello: hello.kept() }))
   process.exit(0)
 })
 http.listen(Number(options.port), '127.0.0.1', () => console.log(`ready ${http.address().port}`))

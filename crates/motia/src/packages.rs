@@ -1,6 +1,7 @@
 //! The packages that projects import, where their editors and `tsc` look for them: in `node_modules`. Workers never load them from
 //! there; they use the SDK of the engine.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,9 +29,22 @@ pub(crate) fn source_of(package: &str) -> Option<&'static str> {
         "motia" => Some("motia"),
         "@motiadev/core" => Some("@motiadev/core"),
         "@motiadev/workbench" => Some("@motiadev/workbench"),
+        "@motiadev/stream-client" => Some("@motiadev/stream-client"),
+        "@motiadev/stream-client-browser" => Some("@motiadev/stream-client-browser"),
+        "@motiadev/stream-client-node" => Some("@motiadev/stream-client-node"),
+        "@motiadev/stream-client-react" => Some("@motiadev/stream-client-react"),
         _ if package.starts_with("@motiadev/adapter-") => Some("@motiadev/adapter-shim"),
         _ if package.starts_with("@motiadev/plugin-") => Some("@motiadev/plugin-shim"),
         _ => None,
+    }
+}
+
+/// The packages that a package imports.
+fn imports_of(package: &str) -> &'static [&'static str] {
+    match package {
+        "@motiadev/stream-client-react" => &["@motiadev/stream-client-browser", "@motiadev/stream-client"],
+        "@motiadev/stream-client-browser" | "@motiadev/stream-client-node" => &["@motiadev/stream-client"],
+        _ => &[],
     }
 }
 
@@ -41,7 +55,11 @@ pub(crate) fn place(root: &Path, wanted: &[String]) -> Result<Placed> {
         return Ok(Placed::OwnCopy(own));
     }
     let mut names = vec!["motia", "@motiadev/core"];
-    names.extend(wanted.iter().map(String::as_str).filter(|name| !matches!(*name, "motia" | "@motiadev/core")));
+    for name in wanted.iter().map(String::as_str) {
+        names.extend(std::iter::once(name).chain(imports_of(name).iter().copied()));
+    }
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(*name));
     let mut written = 0;
     for name in names {
         let Some(source) = source_of(name) else { continue };
@@ -160,12 +178,15 @@ mod tests {
         let root = folder();
         let wanted = ["@motiadev/plugin-logs", "@motiadev/adapter-redis-state", "@motiadev/stream-client-react", "zod"];
         let wanted = wanted.map(String::from);
-        assert_eq!(place(root.path(), &wanted).expect("placed"), Placed::There { written: 4 });
-        assert_eq!(name_of(root.path(), "@motiadev/plugin-logs").as_deref(), Some("@motiadev/plugin-logs"));
-        assert_eq!(name_of(root.path(), "@motiadev/stream-client-react"), None);
+        assert_eq!(place(root.path(), &wanted).expect("placed"), Placed::There { written: 7 });
+        for name in ["plugin-logs", "stream-client-react", "stream-client-browser", "stream-client"] {
+            let name = format!("@motiadev/{name}");
+            assert_eq!(name_of(root.path(), &name), Some(name));
+        }
+        assert_eq!(name_of(root.path(), "zod"), None);
         assert_eq!(place(root.path(), &wanted).expect("placed"), Placed::There { written: 0 });
         fs::remove_dir_all(root.path().join("node_modules/@motiadev")).expect("pruned");
-        assert_eq!(place(root.path(), &wanted).expect("placed"), Placed::There { written: 3 });
+        assert_eq!(place(root.path(), &wanted).expect("placed"), Placed::There { written: 6 });
         let left: Vec<_> = fs::read_dir(root.path().join("node_modules")).expect("a folder").collect();
         assert_eq!(left.len(), 2, "{left:?}");
     }

@@ -9,6 +9,9 @@ use anyhow::{Context, Result};
 /// Every file of `sdk/` that runs, by its path in there.
 const FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/sdk.rs"));
 
+/// Every file of the stream clients, by its path in `sdk/`.
+const CLIENTS: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/clients.rs"));
+
 /// The SDKs on disk: `node`, `python` and `ruby` in one folder.
 #[derive(Clone, Debug)]
 pub(crate) struct Sdk {
@@ -58,8 +61,11 @@ fn write_all(folder: &Path) -> io::Result<()> {
 
 /// The files of one of the npm packages that users import, by their paths inside of it.
 pub(crate) fn package_files(package: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
-    let folder = format!("node/packages/{package}/");
-    FILES.iter().filter_map(move |(name, bytes)| Some((name.strip_prefix(folder.as_str())?, *bytes)))
+    let (files, folder) = match package.strip_prefix("@motiadev/") {
+        Some(client) if client.starts_with("stream-client") => (CLIENTS, format!("{client}/")),
+        _ => (FILES, format!("node/packages/{package}/")),
+    };
+    files.iter().filter_map(move |(name, bytes)| Some((name.strip_prefix(folder.as_str())?, *bytes)))
 }
 
 /// The files of the Python package `motia`, by their paths inside of it.

@@ -1,6 +1,6 @@
 // What a program with a stream client of 0.x relies on, whichever its version.
-import { chaos, presence } from './own-checks.mjs'
 import { createServerSide, eventually, expect, RETRY_LIMIT, runChecks, Skipped, same, sleep } from './harness.mjs'
+import { misses, ownChecks } from './own-checks.mjs'
 
 const BURST = 200
 const MANY = 500
@@ -97,8 +97,7 @@ const CHECKS = [
   ['subprotocol', subprotocol, { when: (c) => c.features.protocols }],
   ['token-in-subprotocol', tokenInSubprotocol, { when: (c) => c.features.protocols }],
   ['reconnect', reconnect],
-  ['chaos', chaos, { when: (c) => c.features.own }],
-  ['presence', presence, { when: (c) => c.features.own }],
+  ...ownChecks,
   ['restart', restart, { last: true }],
 ]
 
@@ -568,11 +567,12 @@ async function startWatching(c, url) {
     deleted: stream.subscribeItem('board', group, 'deleted'),
   }
   const notes = [listen(subscribed.whole, 'note'), listen(subscribed.changed, 'note')]
+  const missed = misses(c, subscribed.whole)
   await joined(c, stream)
   // Many changes in a moment put the timestamps ahead of the clock. A sync after the break must still count.
   await c.burst(group, 'changed', 1500)
   await eventually(() => subscribed.changed.getState()?.n === 1499, 'the last change before the break')
-  return { group, stream, notes, ...subscribed }
+  return { group, stream, notes, missed, ...subscribed }
 }
 
 async function changeAway(c, group) {
@@ -581,7 +581,7 @@ async function changeAway(c, group) {
   await c.set(group, 'new', { n: 1 })
 }
 
-async function seeTheTruth(c, { group, whole, changed, deleted, notes }) {
+async function seeTheTruth(c, { group, whole, changed, deleted, notes, missed }) {
   const stored = await c.stored(group)
   await eventually(() => ids(whole.getState()).includes('new'), 'the new item at the group', RETRY_LIMIT)
   await eventually(() => changed.getState()?.n === 5000, `the changed item (it is ${changed.getState()?.n})`)
@@ -595,6 +595,7 @@ async function seeTheTruth(c, { group, whole, changed, deleted, notes }) {
   await eventually(() => notes[1].length > 0, 'an event after it')
   await c.quiet()
   same([notes[0].filter((note) => note === 'group'), notes[1]], [['group'], ['item']], 'the events after it')
+  same(missed(), [], 'what ours missed')
 }
 
 async function reconnect(c) {

@@ -26,11 +26,12 @@ export async function pageInChromium({ file, features, env, options }) {
       const proxy = await env.proxy()
       return { url: proxy.url, number: proxies.push(proxy) - 1 }
     },
+    setOffline: (offline) => page.context().setOffline(offline),
     proxyDoes: (number, what) => proxies[number][what](),
   }
   await page.exposeFunction('askOutside', (name, given) => outside[name](...given))
   await page.goto(`http://127.0.0.1:${pages.address().port}/`)
-  const world = { url: env.url, only: env.only, restarts: env.restarts }
+  const world = { url: env.url, only: env.only, restarts: env.restarts, hello: env.hello }
   await page.evaluate(inPage, { features, world })
   await browser.close()
   pages.close()
@@ -39,11 +40,12 @@ export async function pageInChromium({ file, features, env, options }) {
 /** Runs in the page. */
 async function inPage({ features, world }) {
   const ask = (name, ...given) => globalThis.askOutside(name, given)
-  const forwarded = ['http', 'restart', 'report', 'takeErrors'].map((name) => [name, (...given) => ask(name, ...given)])
+  const names = ['http', 'restart', 'report', 'takeErrors', 'setOffline']
+  const forwarded = names.map((name) => [name, (...given) => ask(name, ...given)])
   const proxy = async () => {
     const { url, number } = await ask('proxy')
     const does = (what) => () => ask('proxyDoes', number, what)
-    return { url, cut: does('cut'), received: does('received'), close: does('close') }
+    return { url, cut: does('cut'), stall: does('stall'), received: does('received'), close: does('close') }
   }
   const script = '/checks.mjs'
   const { start } = await import(script)

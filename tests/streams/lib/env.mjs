@@ -1,7 +1,7 @@
 // What checks need of the world around them, for a process that `clients.mjs` started.
 import { createProxy } from './proxy.mjs'
 
-export function createEnv({ url, http, only, restarts }) {
+export function createEnv({ url, http, only, restarts, hello }) {
   const errors = []
   const threw = (error) => errors.push(String(error?.message ?? error).split('\n')[0])
   process.on('uncaughtException', threw)
@@ -22,6 +22,7 @@ export function createEnv({ url, http, only, restarts }) {
     url,
     only,
     restarts,
+    hello,
     threw,
     /** Until it is this one's turn. */
     ready: () => ask('turn'),

@@ -4,8 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** As with an engine that asks `canAccess`, what others change meanwhile goes out between two joins. */
 const JOIN_DELAY = 3
 
-export function createHello() {
-  const epoch = Math.random().toString(36).slice(2)
+/** `broken(name)`: whether it does that wrong. */
+export function createHello(broken) {
+  let epoch = Math.random().toString(36).slice(2)
   /** Each socket that said hello, with what waits to be sent and the joins that wait for their turn. */
   const greeted = new Map()
   /** group → its changes, from the first. */
@@ -34,6 +35,7 @@ export function createHello() {
     one.streamName === other.streamName && one.groupId === other.groupId && one.id === other.id
 
   function tellPresence(except, room, data, message) {
+    if (broken('silent-presence')) return
     for (const [presenceId, each] of present) {
       if (presenceId !== except && isSame(each.room, room)) send(each.socket, message(room, { type: 'presence', data }))
     }
@@ -45,11 +47,18 @@ export function createHello() {
     present.set(presenceId, { socket, subscriptionId, room, info: presence })
     const all = [...present].filter(([, each]) => isSame(each.room, room))
     const data = { present: all.map(([key, { info }]) => ({ presenceId: key, info })) }
-    send(socket, message(room, { type: 'presence', data }))
+    send(socket, { ...message(room, { type: 'presence', data }), subscriptionId })
     tellPresence(presenceId, room, { joined: { presenceId, info: presence } }, message)
   }
 
   return {
+    /** What is to be known after a restart too. */
+    kept: () => ({ epoch, offset, histories: [...histories] }),
+    know(kept) {
+      epoch = kept.epoch
+      offset = kept.offset
+      for (const [key, changes] of kept.histories) histories.set(key, changes)
+    },
     knows: (socket) => greeted.has(socket),
     send,
     /** Answers what only this protocol has; false for what is to be handled as ever. */
@@ -58,7 +67,7 @@ export function createHello() {
         greeted.set(socket, { batch: [], turn: Promise.resolve() })
         send(socket, { type: 'hello', data: { protocol: 1, epoch } })
       }
-      if (type === 'ping' && greeted.has(socket)) send(socket, { type: 'pong' })
+      if (type === 'ping' && greeted.has(socket) && !broken('no-pong')) send(socket, { type: 'pong' })
       return type === 'hello' || (type === 'ping' && data === undefined)
     },
     /** One thing after the other, each after a moment. */
@@ -75,9 +84,10 @@ export function createHello() {
     /** The answer to a join that is allowed. `sync` is the message for who is not to be resumed. */
     answer(socket, subscription, sync, message) {
       const { subscriptionId, id } = subscription
-      if (subscription.offset !== undefined && subscription.epoch === epoch) {
+      if (subscription.offset !== undefined && subscription.epoch === epoch && !broken('no-history')) {
         const missed = historyOf(subscription).filter((each) => each.offset > subscription.offset)
-        for (const each of missed) if (id === undefined || id === each.id) send(socket, each)
+        const told = broken('short-replay') ? missed.slice(1) : missed
+        for (const each of told) if (id === undefined || id === each.id) send(socket, { ...each, subscriptionId })
         send(socket, { ...message(subscription, { type: 'resumed' }), offset, subscriptionId })
       } else {
         const event = { ...sync.event, ...(subscription.offset === undefined ? {} : { gap: true }) }

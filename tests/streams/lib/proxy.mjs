@@ -1,7 +1,10 @@
 // A door between a client and the server: it counts what came through, and can be shut.
 import { connect, createServer } from 'node:net'
 
-/** `url` leads through it to `target`; `cut()` ends every connection, as a network that fails; `received()` counts bytes. */
+/**
+ * `url` leads through it to `target`; `cut()` ends every connection, as a network that fails; after `stall()` nothing more
+ * comes through those that there are, and nobody is told; `received()` counts bytes.
+ */
 export async function createProxy(target) {
   const { hostname, port } = new URL(target)
   const pairs = new Set()
@@ -27,10 +30,17 @@ export async function createProxy(target) {
     for (const socket of all.flat()) socket.destroy()
     return all.length
   }
+  const stall = () => {
+    for (const [client, upstream] of pairs) {
+      client.unpipe(upstream).pause()
+      upstream.unpipe(client).pause()
+    }
+  }
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     url: `ws://127.0.0.1:${server.address().port}`,
     cut,
+    stall,
     received: () => bytes,
     close: () => {
       cut()

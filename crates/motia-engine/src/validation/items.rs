@@ -27,8 +27,14 @@ impl Validation {
             }
             Mode::Enforce => {
                 let Some(check) = self.check_of(&stream.source) else { return Ok(()) };
-                let how = if item.len() > LONG { Schema::check_first } else { Schema::check };
-                check.refuse(&Data::Item(item.clone()), &self.telemetry, how).map_err(|refused| match refused {
+                let data = Data::Item(item.clone());
+                let compared = if item.len() > LONG {
+                    // It must keep its place among the operations of its call, so it is compared here; others go on meanwhile.
+                    tokio::task::block_in_place(|| check.refuse(&data, &self.telemetry, Schema::check_first))
+                } else {
+                    check.refuse(&data, &self.telemetry, Schema::check)
+                };
+                compared.map_err(|refused| match refused {
                     Refused::NotJson(problem) => Unfit(problem),
                     Refused::Mismatch(problems) => Unfit(in_words(&problems)),
                 })

@@ -31,7 +31,7 @@ use check::{Check, Names};
 use crate::registry::Project;
 use crate::telemetry::Telemetry;
 
-/// Data longer than this is checked on a thread of its own kind, and its first problem alone is told.
+/// Of data longer than this the first problem alone is told, and that of requests and events is checked on a thread of its own kind.
 const LONG: usize = 64 << 10;
 /// How many long ones are checked at a time: as values they are many times as large as their text.
 const LONG_AT_A_TIME: usize = 2;

@@ -86,12 +86,15 @@ mod tests {
             "dependencies": { "zod": "1", "motia": "0.17", "@motiadev/core": "0", "@motiadev/stream-client-react": "0", "axios": "1" },
             "devDependencies": { "@motiadev/plugin-logs": "0", "@motiadev/test": "0" }, "overrides": { "a": "1" } }"#;
         let manifest = Manifest::parse(text.as_bytes()).expect("parsed");
-        assert_eq!(manifest.left_out(), ["@motiadev/core", "@motiadev/plugin-logs", "@motiadev/test", "motia"]);
-        assert_eq!(manifest.others(), 3);
+        assert_eq!(
+            manifest.left_out(),
+            ["@motiadev/core", "@motiadev/plugin-logs", "@motiadev/stream-client-react", "@motiadev/test", "motia"]
+        );
+        assert_eq!(manifest.others(), 2);
         assert!(manifest.runs_motia());
         assert_eq!(manifest.package_manager(), Some("pnpm@9"));
         let filtered: Value = serde_json::from_str(&manifest.filtered()).expect("JSON");
-        let expected = r#"{"name":"p","scripts":{"dev":"PORT=1 motia dev"},"packageManager":"pnpm@9","dependencies":{"zod":"1","@motiadev/stream-client-react":"0","axios":"1"},"devDependencies":{},"overrides":{"a":"1"}}"#;
+        let expected = r#"{"name":"p","scripts":{"dev":"PORT=1 motia dev"},"packageManager":"pnpm@9","dependencies":{"zod":"1","axios":"1"},"devDependencies":{},"overrides":{"a":"1"}}"#;
         assert_eq!(filtered.to_string(), expected);
     }
 
