@@ -49,7 +49,7 @@ export interface StreamItemResult<TData> {
 export declare function useStreamItem<Name extends StreamName>(
   args?: StreamItemArgs<Name>,
 ): StreamItemResult<Streams[Name] & { id: string }>
-export declare function useStreamItem<TData extends { id: string }>(args?: StreamItemArgs): StreamItemResult<TData>
+export declare function useStreamItem<TData>(args?: StreamItemArgs): StreamItemResult<TData>
 
 export interface StreamGroupArgs<TData, Name extends string = string> {
   streamName: Name

@@ -221,6 +221,8 @@ fn a_limit_on_the_size_of_files_fails_writes_loudly_and_ends_nothing() {
     let ready = engine.wait_for("http://");
     engine.set_port(&ready);
     let statuses: Vec<u16> = (0..30).map(|n| engine.post(&format!("/put/{n}"), "{}").status).collect();
-    assert_eq!((statuses[0], statuses[29]), (201, 500), "{statuses:?}");
+    // A checkpoint makes room in the log: some of the last ones may fit again.
+    assert!(statuses[0] == 201 && statuses.contains(&500), "{statuses:?}");
+    assert!(statuses.iter().all(|status| [201, 500].contains(status)), "{statuses:?}");
     assert_eq!(engine.get("/healthz").status, 200);
 }

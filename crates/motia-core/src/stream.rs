@@ -44,8 +44,12 @@ impl Stream {
     pub fn parse(source: SourcePath, language: Language, config: &Value) -> Result<Parsed<Self>, FieldError> {
         let mut fields = Fields::new("", config)?;
         let mut warnings = Vec::new();
+        let name = fields.required_string("name")?;
+        if name.starts_with("__motia.") {
+            return Err(fields.error("name", "begins with '__motia.', as the engine's own streams do"));
+        }
         let mut stream = Self {
-            name: fields.required_string("name")?.into(),
+            name: name.into(),
             source,
             language,
             schema: fields.raw("schema").cloned(),
@@ -107,6 +111,7 @@ mod tests {
         assert_eq!(parsed.value.validation, Some(Validation::Enforce));
         assert!(parsed.warnings.is_empty(), "{:?}", parsed.warnings);
         assert!(parse(json!({})).is_err());
+        assert!(parse(json!({"name": "__motia.logs"})).is_err());
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Engine {
         let (tasks, ended) = (TaskTracker::new(), CancellationToken::new());
         let streams = Arc::new(Routed::new(backends.streams, telemetry.clock().now(), tasks.clone()));
         let backends = Backends { streams: streams.clone(), ..backends };
-        let (hub, dispatch) = Hub::new(streams.clone(), Arc::clone(telemetry.clock()), tasks.clone());
+        let (hub, dispatch) = Hub::new(streams.clone(), telemetry.clone(), tasks.clone());
         tasks.spawn(dispatch.run(ended.clone()));
         let project = RwLock::new(Arc::new(Project::default()));
         let shared = Arc::new(EngineHost {
@@ -150,7 +150,7 @@ impl Engine {
             warned_of_priority: Mutex::default(),
         });
         let pools = Arc::default();
-        streams.reach(&shared, &pools);
+        streams.reach(&shared, &pools, &hub);
         Self {
             shared,
             pools,
@@ -260,7 +260,7 @@ impl Engine {
         let streams: Vec<_> = project.streams().map(|stream| stream.name.clone()).collect();
         self.shared.validation.update(&project, self.settings().validation);
         *self.shared.project.write() = Arc::new(project);
-        moved.into_iter().for_each(|stream| self.hub.give_up(stream));
+        moved.into_iter().for_each(|stream| self.hub.give_up(stream, None));
         for pool in self.pools.read().values() {
             pool.set_streams(streams.clone());
         }

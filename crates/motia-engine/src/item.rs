@@ -29,7 +29,15 @@ pub fn stored(data: &[u8], id: &ItemKey, now: Timestamp) -> Result<(Bytes, Times
 /// The item with its address's `id`, as storage of the project's own may have left it out.
 pub fn identified(item: &[u8], id: &ItemKey) -> Result<Bytes, NotAnObject> {
     let mut members = RawObject::parse(item).ok_or(NotAnObject)?;
+    members.remove("__motia");
     members.set("id", raw(id.as_str()));
+    Ok(members.to_text().into())
+}
+
+/// The item without what steps are given besides.
+pub fn unmarked(item: &[u8]) -> Result<Bytes, NotAnObject> {
+    let mut members = RawObject::parse(item).ok_or(NotAnObject)?;
+    members.remove("__motia");
     Ok(members.to_text().into())
 }
 
@@ -102,7 +110,8 @@ mod tests {
         let identify = |item: &str| {
             identified(item.as_bytes(), &"m1".into()).map(|item| String::from_utf8_lossy(&item).into_owned())
         };
-        assert_eq!(identify(r#"{"a":1}"#), Ok(r#"{"a":1,"id":"m1"}"#.into()));
+        assert_eq!(identify(r#"{"a":1,"__motia":{}}"#), Ok(r#"{"a":1,"id":"m1"}"#.into()));
+        assert_eq!(unmarked(br#"{"__motia":{},"a":1}"#), Ok(br#"{"a":1}"#.as_slice().into()));
         assert_eq!(identify(r#"{"id":5,"a":1}"#), Ok(r#"{"id":"m1","a":1}"#.into()));
         assert_eq!(identify("[]"), Err(NotAnObject));
         assert_eq!(id_of(br#"{"a":1,"id":"m1"}"#), Some("m1".into()));

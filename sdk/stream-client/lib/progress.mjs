@@ -38,7 +38,7 @@ export class Progress {
   }
 
   /** Calls `apply(message, gap)` with what is to be applied because of `message`. */
-  take(message, { epoch, greeted }, apply) {
+  take(message, epoch, apply) {
     const { subscriptionId, offset, event } = message
     // The answer to a join of somebody else here says nothing of how far this one has come, not even by its offset.
     if (subscriptionId !== undefined && subscriptionId !== this.#sub.subscriptionId) return
@@ -46,17 +46,16 @@ export class Progress {
       if (this.#concerns(message)) this.#answered(message, epoch, apply)
     } else if (CHANGES.includes(event.type) && offset !== undefined) {
       this.#counted(message, epoch, apply)
-    } else if (this.#concerns(message, greeted) && !this.#stale(message)) {
+    } else if (this.#concerns(message) && !this.#stale(message)) {
       if (subscriptionId !== undefined && event.type === 'event') this.#refused(event.event.data?.code)
       apply(message)
     }
   }
 
-  /** An item is told what bears its id; a group also what happens to any of its items. */
-  #concerns({ subscriptionId, id, event: { type } }, greeted) {
+  /** An item is told what bears its id; a group also what happens to any of its items, and what is sent to one. */
+  #concerns({ subscriptionId, id, event: { type } }) {
     if (subscriptionId !== undefined || id === this.#sub.id) return true
-    // Events for an item reach the group with 0.x. With ours they would only where somebody here watches the item too.
-    return this.#sub.id === undefined && (CHANGES.includes(type) || (type === 'event' && !greeted))
+    return this.#sub.id === undefined && (CHANGES.includes(type) || type === 'event')
   }
 
   #answered(message, epoch, apply) {

@@ -16,7 +16,6 @@ export class Stream {
   #connection
   /** For each stream and group its subscriptions, with how far each has come and what it says of itself. */
   #rooms = new Map()
-  #greeted = false
   #epoch
   #previous
 
@@ -86,7 +85,6 @@ export class Stream {
   }
 
   #opened() {
-    this.#greeted = false
     this.#previous = undefined
     this.#connection.send(HELLO)
     for (const room of this.#rooms.values()) for (const [{ sub }, watcher] of room) this.#join(sub, watcher)
@@ -114,18 +112,16 @@ export class Stream {
   #handle(message) {
     this.#epoch = message?.epoch ?? this.#epoch
     if (message?.type === 'hello') {
-      this.#greeted = true
       this.#epoch = message.data?.epoch
       this.#connection.keepAlive(() => this.#connection.send(PING))
     }
     const room = message?.event && this.#rooms.get(roomOf(message))
     if (!room) return
-    const server = { epoch: this.#epoch, greeted: this.#greeted }
     for (const [subscription, watcher] of [...room]) {
       const { progress, presence } = watcher
       if (message.event.type === 'presence' && presence === undefined) continue
       const failed = progress.failed
-      progress.take(message, server, (taken, gap) => subscription.listener(taken, gap))
+      progress.take(message, this.#epoch, (taken, gap) => subscription.listener(taken, gap))
       if (progress.failed && !failed) this.#joinAgain(subscription, watcher)
     }
   }

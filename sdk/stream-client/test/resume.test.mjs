@@ -236,13 +236,14 @@ test('an error after the answer ends nothing', (t) => {
   assert.deepEqual([codes, shown()], [['TOO_MANY_PRESENT'], '1:1'])
 })
 
-test('what is sent to an item is not for its group', (t) => {
+test('what is sent to an item is for its group too', (t) => {
   const { server, group, item } = inSync(t)
   const heard = []
   for (const each of [group, item]) each.onEvent('note', (data) => heard.push([each.sub.id ?? 'group', data]))
   server.say(message({ type: 'event', event: { type: 'note', data: 'a' } }, { id: '1' }))
   server.say(message({ type: 'event', event: { type: 'note', data: 'b' } }))
   assert.deepEqual(heard, [
+    ['group', 'a'],
     ['1', 'a'],
     ['group', 'b'],
   ])

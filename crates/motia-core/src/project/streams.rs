@@ -23,7 +23,14 @@ impl StreamAccess {
     /// The members of a project's config. Where something cannot be understood, fewer may watch, never more.
     pub(super) fn read(fields: &mut Fields<'_>, warnings: &mut Vec<String>) -> Self {
         let mut access = Self { authenticated: reads_auth(fields, warnings), ..Self::default() };
-        let Some(mut streams) = or_warn(fields.object("streams"), warnings) else { return access };
+        let mut streams = match fields.object("streams") {
+            Ok(None) => return access,
+            Ok(Some(streams)) => streams,
+            Err(error) => {
+                warnings.push(format!("{error}; streams without canAccess are closed"));
+                return Self { deny: true, ..access };
+            }
+        };
         access.deny = match streams.raw("default") {
             None => false,
             Some(Value::String(word)) if word == "allow" => false,
@@ -101,5 +108,7 @@ mod tests {
             ]
         );
         assert_eq!(read(&json!({ "streams": { "origins": false } })).0.origins, Some(Origins::Only(Vec::new())));
+        let (access, warnings) = read(&json!({ "streams": "deny" }));
+        assert!(access.deny && warnings[0].ends_with("streams without canAccess are closed"), "{warnings:?}");
     }
 }

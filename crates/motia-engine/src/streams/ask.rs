@@ -31,12 +31,12 @@ pub(super) enum Unanswered {
     /// Nobody can be asked now.
     #[error("{0}")]
     Unavailable(String),
-    /// The code failed, or took its worker with it.
+    /// The code failed.
     #[error("{0}")]
     Failed(String),
-    /// It took too long.
-    #[error("did not answer within {} s", .0.as_secs_f32())]
-    Hung(Duration),
+    /// It took its worker with it, or too long.
+    #[error("{0}")]
+    Lost(String),
 }
 
 /// Asks in a worker. Answers also with the call, in whose name something may be said.
@@ -67,14 +67,14 @@ pub(super) async fn ask(
                 Some(error) => Err(Unanswered::Failed(error.to_string())),
             },
             Err(CallError::CutOff { reason }) => Err(Unanswered::Unavailable(reason)),
-            Err(error @ CallError::WorkerEnded { .. }) => Err(Unanswered::Failed(error.to_string())),
+            Err(error @ CallError::WorkerEnded { .. }) => Err(Unanswered::Lost(error.to_string())),
         }
     };
     let answer = match tokio::time::timeout(limit, answered).await {
         Ok(answer) => answer,
         Err(_) => {
             handle.cancel("timeout");
-            Err(Unanswered::Hung(limit))
+            Err(Unanswered::Lost(format!("did not answer within {} s", limit.as_secs_f32())))
         }
     };
     (Some(call), answer)

@@ -24,7 +24,8 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::ask::{Question, ask};
+use super::Hub;
+use super::ask::{Question, Unanswered, ask};
 use super::turns::{Turn, Turns};
 use crate::engine::EngineHost;
 use crate::item;
@@ -54,6 +55,7 @@ type Watched = (StreamName, GroupId, Option<ItemKey>);
 struct Workers {
     host: Weak<EngineHost>,
     pools: Weak<RwLock<HashMap<Runtime, Pool<EngineHost>>>>,
+    hub: Hub,
 }
 
 /// What an adapter answers to a `set`.
@@ -89,8 +91,13 @@ impl Routed {
     }
 
     /// Who runs adapters.
-    pub(crate) fn reach(&self, host: &Arc<EngineHost>, pools: &Arc<RwLock<HashMap<Runtime, Pool<EngineHost>>>>) {
-        let workers = Workers { host: Arc::downgrade(host), pools: Arc::downgrade(pools) };
+    pub(crate) fn reach(
+        &self,
+        host: &Arc<EngineHost>,
+        pools: &Arc<RwLock<HashMap<Runtime, Pool<EngineHost>>>>,
+        hub: &Hub,
+    ) {
+        let workers = Workers { host: Arc::downgrade(host), pools: Arc::downgrade(pools), hub: hub.clone() };
         // It is said once.
         let _ = self.storage.workers.set(workers);
     }
@@ -164,14 +171,18 @@ impl Adapter {
 
     async fn ask(&self, question: serde_json::Value) -> Result<Bytes, Error> {
         let body = Bytes::from(question.to_string());
-        let workers =
-            self.storage.workers.get().and_then(|workers| workers.host.upgrade().zip(workers.pools.upgrade()));
-        let (host, pools) = workers.ok_or(Error::Closed)?;
+        let workers = self.storage.workers.get().ok_or(Error::Closed)?;
+        let (host, pools) = workers.host.upgrade().zip(workers.pools.upgrade()).ok_or(Error::Closed)?;
         let Stream { source, language, .. } = &*self.stream;
         let pool = pools.read().get(&language.runtime()).cloned();
         let limit = host.settings().timeouts.storage;
         let (kind, class, language) = (CallKind::Storage, Class::Storage, *language);
-        let (_, answer) = ask(&host, pool, Question { source, language, kind, class, body, limit }).await;
+        let (begun, answer) = ask(&host, pool, Question { source, language, kind, class, body, limit }).await;
+        let is_unknown = begun.is_some() && matches!(answer, Err(Unanswered::Unavailable(_) | Unanswered::Lost(_)));
+        if is_unknown && matches!(question["do"].as_str(), Some("set" | "delete" | "clear")) {
+            // It may have been done: those who watch come back, and are told how things are.
+            workers.hub.give_up(self.stream.name.clone(), Some(self.group.clone()));
+        }
         answer.map_err(|why| self.failed(&why))
     }
 
@@ -188,7 +199,10 @@ impl Adapter {
 
     async fn get(&self, id: &ItemKey) -> Result<Option<Bytes>, Error> {
         let answer = self.ask(json!({ "do": "get", "groupId": self.group, "id": id })).await?;
-        Ok((*answer != *b"null").then_some(answer))
+        if *answer == *b"null" {
+            return Ok(None);
+        }
+        item::identified(&answer, id).map(Some).map_err(|error| self.failed(&error))
     }
 
     async fn items(&self) -> Result<Vec<Bytes>, Error> {
@@ -198,14 +212,18 @@ impl Adapter {
 
     fn list(&self, answer: &[u8]) -> Result<Vec<Bytes>, Error> {
         let items: Vec<&RawValue> = self.understood(answer)?;
-        Ok(items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect())
+        items
+            .into_iter()
+            .map(|item| item::unmarked(item.get().as_bytes()).map_err(|error| self.failed(&error)))
+            .collect()
     }
 
     async fn query(&self, query: &Query) -> Result<Vec<Bytes>, Error> {
         let Some(filter) = query.as_filter() else { return Ok(query.choose(self.items().await?)) };
         let answer = self.ask(json!({ "do": "query", "groupId": self.group, "filter": filter })).await?;
         let Found { items, chosen } = self.understood(&answer)?;
-        let items = items.into_iter().map(|item| Bytes::copy_from_slice(item.get().as_bytes())).collect();
+        let items = items.into_iter().map(|item| item::unmarked(item.get().as_bytes()));
+        let items = items.collect::<Result<_, _>>().map_err(|error| self.failed(&error))?;
         Ok(if chosen { items } else { query.choose(items) })
     }
 

@@ -83,7 +83,11 @@ impl Engine {
 
     /// Whether somebody may watch something.
     pub async fn may_watch(&self, visitor: &Visitor, subscription: &Subscription) -> Result<(), Denied> {
-        let stream = self.project().stream(&subscription.stream).cloned().ok_or(Denied::UnknownStream)?;
+        let project = self.project();
+        if project.gate == Gate::Closed {
+            return Err(Denied::Unavailable("the project's config cannot be used".into()));
+        }
+        let stream = project.stream(&subscription.stream).cloned().ok_or(Denied::UnknownStream)?;
         if !stream.guarded {
             return if self.settings().streams.deny { Err(Denied::NotAllowed) } else { Ok(()) };
         }
@@ -102,9 +106,7 @@ impl Engine {
         let (level, said) = match answer {
             Ok(answer) => return Answer::Is(answer),
             Err(Unanswered::Unavailable(why)) => return Answer::Unavailable(why),
-            Err(hung @ Unanswered::Hung(_)) => {
-                (Level::Error, format!("{hung}, which counts as a no (timeouts.access)"))
-            }
+            Err(Unanswered::Lost(why)) => (Level::Error, format!("{why}, which counts as a no (timeouts.access)")),
             Err(Unanswered::Failed(why)) => (Level::Warn, format!("failed, which counts as a no: {why}")),
         };
         if let Some(call) = call {

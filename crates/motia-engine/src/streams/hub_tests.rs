@@ -17,10 +17,11 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let clock: Arc<dyn motia_core::Clock> = Arc::new(SystemClock::default());
     let streams = Memory::new(Arc::clone(&clock)).streams();
+    let telemetry = Telemetry::start(clock, Vec::new()).expect("a thread");
     let tasks = TaskTracker::new();
-    let (hub, dispatch) = Hub::new(Arc::clone(&streams), clock, tasks.clone());
+    let (hub, dispatch) = Hub::new(Arc::clone(&streams), telemetry, tasks.clone());
     let shutdown = CancellationToken::new();
     tasks.spawn(dispatch.run(shutdown.clone()));
     Bench { hub, streams, _running: shutdown.drop_guard() }

@@ -32,7 +32,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use motia_core::{Clock, GroupId, ItemKey, StreamName};
+use motia_core::record::Level;
+use motia_core::{GroupId, ItemKey, StreamName};
 use motia_ports::Streams;
 use motia_ports::streams::{Epoch, Offset, Position, Published, Snapshot};
 use parking_lot::Mutex;
@@ -40,6 +41,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::telemetry::Telemetry;
 pub(crate) use custom::Routed;
 use frame::More;
 pub use guard::{Denied, Gate, TurnedAway, Visitor};
@@ -170,6 +172,7 @@ pub struct Dispatch {
     epoch: Epoch,
     /// How many presences there have been.
     presences: u64,
+    telemetry: Telemetry,
     tasks: TaskTracker,
     /// Turns of reads: all who come back after a restart must not fill the memory with what they are told.
     reads: Arc<Semaphore>,
@@ -177,7 +180,7 @@ pub struct Dispatch {
 
 impl Hub {
     /// A hub over these streams, told of everything from now on.
-    pub fn new(streams: Arc<dyn Streams>, clock: Arc<dyn Clock>, tasks: TaskTracker) -> (Self, Dispatch) {
+    pub fn new(streams: Arc<dyn Streams>, telemetry: Telemetry, tasks: TaskTracker) -> (Self, Dispatch) {
         let (commands, inbox) = mpsc::unbounded_channel();
         let hub = Self { commands, watchers: Arc::default(), epoch: streams.epoch(), backlog: Arc::default() };
         let (tell, backlog) = (hub.commands.clone(), Arc::clone(&hub.backlog));
@@ -192,10 +195,11 @@ impl Hub {
             // The engine may be stopping.
             let _ = tell.send(command);
         }));
-        let stamps = Stamps::new(clock, Arc::clone(&streams), tasks.clone());
+        let stamps = Stamps::new(Arc::clone(telemetry.clock()), Arc::clone(&streams), tasks.clone());
         let (rooms, epoch) = (Rooms::default(), streams.epoch());
         let reads = Arc::new(Semaphore::new(READS));
-        let dispatch = Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, epoch, presences: 0, tasks, reads };
+        let dispatch =
+            Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, epoch, presences: 0, telemetry, tasks, reads };
         (hub, dispatch)
     }
 
@@ -218,9 +222,9 @@ impl Hub {
         begun.await.unwrap_or(false)
     }
 
-    /// Those who watch a stream must come back: it is another one than before.
-    pub fn give_up(&self, stream: StreamName) {
-        self.send(Command::GiveUp(stream, None));
+    /// Those who watch a stream, or a group of it, must come back: it is another one than before, or it is not known what happened in it.
+    pub fn give_up(&self, stream: StreamName, group: Option<GroupId>) {
+        self.send(Command::GiveUp(stream, group));
     }
 
     /// Tells somebody that it may not, and why.
@@ -289,7 +293,10 @@ impl Dispatch {
                     Told::Answer => Bytes::new(),
                 });
                 self.depart(departed);
-                self.refuse(&outbox, &subscription, "STREAM_READ_FAILED", &why);
+                // What went wrong is not for those who watch.
+                let said = format!("what is in the stream '{}' could not be read: {why}", subscription.stream);
+                self.telemetry.log(Level::Error, said);
+                self.refuse(&outbox, &subscription, "STREAM_READ_FAILED", "the stream cannot be read now");
             }
             Command::GiveUp(stream, group) => {
                 self.rooms.give_up(&stream, group.as_ref());

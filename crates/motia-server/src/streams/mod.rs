@@ -32,7 +32,7 @@ use crate::response::{EdgeBody, error, unavailable};
 pub(crate) use socket::Socket;
 
 /// How many bytes a client may be behind before it is given up.
-const BEHIND: usize = 8 << 20;
+const BEHIND: usize = 16 << 20;
 
 /// Where a connection finds what it is to become once its answer is out.
 #[derive(Clone, Default)]

@@ -4,7 +4,8 @@
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
+use motia_core::record::Level;
 use motia_core::{GroupId, ItemKey, StreamName};
 use motia_engine::Engine;
 use motia_engine::streams::{Denied, Hub, Join, Outbox, Subscription, Visits, WatcherId};
@@ -91,22 +92,25 @@ async fn read<B>(
             }
             (false, true) => {
                 may(engine, &visitor, &Subscription::whole(&stream, "".into())).await?;
-                Ok(json(engine.all_of_stream(stream, None, LISTED).await))
+                Ok(json(engine, engine.all_of_stream(stream, None, LISTED).await))
             }
         };
     };
     let subscription = Subscription { id: id.clone(), ..Subscription::whole(&stream, group.clone()) };
     may(engine, &visitor, &subscription).await?;
     let accepts = request.headers().get(ACCEPT);
-    if accepts.is_some_and(|accepts| accepts.as_bytes().split(|byte| *byte == b',').any(is_events)) {
+    // Nobody watches with HEAD.
+    if request.method() != Method::HEAD
+        && accepts.is_some_and(|accepts| accepts.as_bytes().split(|byte| *byte == b',').any(is_events))
+    {
         let visits = Visits::new(engine.clone(), visitor);
         return events(engine, subscription, request.headers(), visits, stopping.clone()).await;
     }
     Ok(match id {
         Some(id) => match engine.item_of_stream(stream, group, id).await {
             Ok(None) => error(404, "there is no such item"),
-            Ok(Some(item)) => json(Ok(item)),
-            Err(problem) => json(Err(problem)),
+            Ok(Some(item)) => json(engine, Ok(item)),
+            Err(problem) => json(engine, Err(problem)),
         },
         None => {
             let items = engine.group_of_stream(stream.clone(), group.clone()).await;
@@ -116,10 +120,10 @@ async fn read<B>(
                 if let Some(item) = found.as_ref().ok().and_then(|found| found.strip_prefix(b"[")?.strip_suffix(b"]"))
                     && !item.is_empty()
                 {
-                    return Ok(json(Ok(Bytes::copy_from_slice(item))));
+                    return Ok(json(engine, Ok(Bytes::copy_from_slice(item))));
                 }
             }
-            json(items)
+            json(engine, items)
         }
     })
 }
@@ -138,10 +142,14 @@ async fn may(
     })
 }
 
-fn json(read: Result<Bytes, motia_ports::Error>) -> Response<EdgeBody> {
+fn json(engine: &Engine, read: Result<Bytes, motia_ports::Error>) -> Response<EdgeBody> {
     let body = match read {
         Ok(body) => body,
-        Err(problem) => return error(500, &format!("the stream could not be read: {problem}")),
+        Err(problem) => {
+            // What went wrong is not for those who ask.
+            engine.telemetry().log(Level::Error, format!("a stream could not be read: {problem}"));
+            return error(500, "the stream cannot be read now");
+        }
     };
     let mut answer = Response::new(EdgeBody::Whole(body));
     let headers = answer.headers_mut();

@@ -38,6 +38,9 @@ const PER_SECOND: u32 = 1_000;
 const SILENCE: Duration = Duration::from_secs(75);
 /// How long a refusal takes.
 const REFUSAL: Duration = Duration::from_millis(50);
+/// What a newer client takes for a sign of life, and after how long it gets one without asking.
+const PONG: &[u8] = b"{\"type\":\"pong\"}";
+const LONG: Duration = Duration::from_secs(4);
 /// The version of what newer clients speak (sdk/protocol/streams.md).
 const PROTOCOL: u32 = 1;
 /// How long a client may take to answer a close.
@@ -165,7 +168,11 @@ impl Session {
                 _ => continue,
             };
             let done = match Message::parse(text.as_str()) {
-                Ok(Message::Join(subscription, from, presence)) => self.join(subscription, from, presence).await,
+                Ok(Message::Join(subscription, from, presence)) => {
+                    let outbox = self.outbox.clone();
+                    let joining = self.join(subscription, from, presence);
+                    still_there(&outbox, joining).await
+                }
                 Ok(Message::Leave(subscription)) => {
                     if self.subscriptions.remove(&subscription) {
                         self.names -= length_of(&subscription);
@@ -183,7 +190,7 @@ impl Session {
                 Ok(Message::Ping) => {
                     if self.outbox.greeted() {
                         self.outbox.room().await;
-                        self.outbox.answer(Bytes::from_static(b"{\"type\":\"pong\"}"));
+                        self.outbox.answer(Bytes::from_static(PONG));
                     }
                     Ok(())
                 }
@@ -261,6 +268,18 @@ impl Session {
         }
         self.outbox.room().await;
         self.engine.hub().refuse(&self.outbox, subscription, code, why);
+    }
+}
+
+/// Does something that may take long. Pings are not heard meanwhile, so a newer client is told without being asked that we are there.
+async fn still_there<T>(outbox: &Outbox, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        match tokio::time::timeout(LONG, work.as_mut()).await {
+            Ok(done) => return done,
+            Err(_) if outbox.greeted() => outbox.answer(Bytes::from_static(PONG)),
+            Err(_) => {}
+        }
     }
 }
 
