@@ -265,3 +265,66 @@ fn items_are_compared_with_the_schema_as_the_project_wishes() {
     );
     assert_eq!(engine.get("/api/streams/strict/g/1").json()["n"], 1);
 }
+
+/// Its adapter never answers for the group `hang`, breaks for `break`, and takes its worker with it for `die` once it has stored.
+const ODD: (&str, &str) = (
+    "steps/odd.stream.ts",
+    "import { StreamAdapter } from 'motia'
+     import { readFileSync, writeFileSync } from 'node:fs'
+     const read = (group) => { try { return JSON.parse(readFileSync(`${group}.json`, 'utf8')) } catch { return [] } }
+     class Odd extends StreamAdapter {
+       async get(group, id) { return read(group).find((item) => item.id === id) ?? null }
+       async set(group, id, data) {
+         writeFileSync(`${group}.json`, JSON.stringify([{ ...data, id }]))
+         if (group === 'die') process.kill(process.pid, 'SIGKILL')
+         return data
+       }
+       async delete() { return null }
+       async getGroup(group) {
+         if (group === 'hang') await new Promise(() => {})
+         if (group === 'break') throw new Error('postgres://user:secret@db is down')
+         return read(group)
+       }
+     }
+     export const config = { name: 'odd', schema: {}, baseConfig: { storageType: 'custom', factory: () => new Odd('odd') } }",
+);
+
+#[test]
+fn an_adapter_that_hangs_or_breaks_costs_others_nothing_and_tells_nobody_why() {
+    let config = ("motia.config.ts", "export default { timeouts: { storage: 2 } }");
+    let project = Project::new(&[ODD, FILED, CALL, config]);
+    let engine = project.start();
+    let mut hanging: Vec<_> = (0..100).map(|_| Socket::open(engine.port)).collect();
+    for socket in &mut hanging {
+        socket.join("odd", "hang", None);
+    }
+    let mut other = Socket::open(engine.port);
+    other.join("filed", "g", None);
+    assert_eq!(other.event(), json!({ "type": "sync", "data": [] }), "while they hang");
+    let failed = json!({ "code": "STREAM_READ_FAILED", "message": "the stream cannot be read now" });
+    for socket in &mut hanging {
+        assert_eq!(socket.event()["event"]["data"], failed, "all wait for one read, and for the next");
+    }
+    other.join("odd", "break", None);
+    assert_eq!(other.event()["event"]["data"], failed);
+    let read = engine.get("/api/streams/odd/break");
+    assert_eq!((read.status, read.json()), (500, json!({ "error": "the stream cannot be read now" })));
+    let accepts = [("accept", "text/event-stream")];
+    assert_eq!(engine.client().request("GET", "/api/streams/odd/break", &accepts, b"").status, 503);
+    engine.wait_for("postgres://user:secret@db is down");
+}
+
+#[test]
+fn who_watches_comes_back_where_it_is_not_known_what_was_stored() {
+    let project = Project::new(&[ODD, CALL]);
+    let engine = project.start();
+    let mut watcher = Socket::open(engine.port);
+    watcher.join("odd", "die", None);
+    assert_eq!(watcher.event(), json!({ "type": "sync", "data": [] }));
+    let body = json!(["odd", "set", "die", "1", { "n": 1 }]).to_string();
+    assert!(engine.post("/call", &body).status >= 500);
+    assert_eq!(watcher.closed().map(|(code, _)| code), Some(4008));
+    let mut again = Socket::open(engine.port);
+    again.join("odd", "die", None);
+    assert_eq!(again.event()["data"][0]["n"], 1, "it was stored");
+}
