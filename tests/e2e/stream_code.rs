@@ -315,6 +315,17 @@ fn an_adapter_that_hangs_or_breaks_costs_others_nothing_and_tells_nobody_why() {
 }
 
 #[test]
+fn storage_of_the_projects_own_does_not_run_with_a_process_for_each_call() {
+    let config = ("motia.config.ts", "export default { isolation: 'process' }");
+    let project = Project::new(&[FILED, CALL, config]);
+    let engine = project.start();
+    engine.wait_for("steps/filed.stream.ts: its storage does not run with isolation");
+    let failed = call(&engine, &json!(["filed", "set", "g", "1", { "n": 1 }]));
+    assert_eq!(failed["code"], "storage-failed");
+    assert!(failed["message"].as_str().expect("a text").contains("isolation"), "{failed}");
+}
+
+#[test]
 fn who_watches_comes_back_where_it_is_not_known_what_was_stored() {
     let project = Project::new(&[ODD, CALL]);
     let engine = project.start();

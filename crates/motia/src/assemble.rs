@@ -1,10 +1,11 @@
 //! From what a worker imported to a project: configs are read, problems are collected, nothing that is sound is lost.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use motia_compile::{Discovery, FileKind};
 use motia_core::ids::Runtime;
-use motia_core::project::ProjectConfig;
+use motia_core::project::{Isolation, ProjectConfig};
 use motia_core::step::{Step, Trigger};
 use motia_core::stream::Stream;
 use motia_core::{Language, SourcePath};
@@ -91,6 +92,13 @@ pub(crate) fn assemble(discovery: &Discovery, report: &LoadReport) -> Assembled 
     warnings.extend(odd_routes);
     for (step, topic) in project.topics_without_subscriber() {
         warnings.push(format!("Step ({}) {} emits {topic}, but no step subscribes to it", step.kind(), step.source));
+    }
+    if settings.as_ref().is_some_and(|settings| settings.isolation == Isolation::Process) {
+        let custom = project.streams().filter(|stream| stream.custom);
+        let useless = |stream: &Arc<Stream>| {
+            format!("{}: its storage does not run with isolation: \"process\"; whatever uses it fails", stream.source)
+        };
+        warnings.extend(custom.map(useless));
     }
     Assembled { settings, project, routes, lines, errors, warnings }
 }
