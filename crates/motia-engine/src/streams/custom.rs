@@ -18,8 +18,7 @@ use motia_ports::streams::{
 use motia_ports::{Error, Mark, Pending, Streams, Write};
 use motia_worker::{CallKind, Class, Pool};
 use parking_lot::{Mutex, RwLock};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
@@ -56,6 +55,25 @@ struct Workers {
     host: Weak<EngineHost>,
     pools: Weak<RwLock<HashMap<Runtime, Pool<EngineHost>>>>,
     hub: Hub,
+}
+
+/// What an adapter is asked (sdk/protocol/README.md).
+#[derive(Serialize)]
+#[serde(tag = "do", rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum Asked<'a> {
+    Get { group_id: &'a GroupId, id: &'a ItemKey },
+    Set { group_id: &'a GroupId, id: &'a ItemKey, data: &'a RawValue },
+    Delete { group_id: &'a GroupId, id: &'a ItemKey },
+    Group { group_id: &'a GroupId },
+    Clear { group_id: &'a GroupId },
+    Query { group_id: &'a GroupId, filter: serde_json::Value },
+}
+
+impl Asked<'_> {
+    /// Whether it changes what is stored.
+    fn writes(&self) -> bool {
+        matches!(self, Self::Set { .. } | Self::Delete { .. } | Self::Clear { .. })
+    }
 }
 
 /// What an adapter answers to a `set`.
@@ -119,7 +137,6 @@ impl Routed {
 }
 
 /// The adapter of a stream, for one group.
-#[derive(Clone)]
 struct Adapter {
     storage: Arc<Storage>,
     stream: Arc<Stream>,
@@ -169,8 +186,8 @@ impl Adapter {
         Write { mark: Mark::NONE, done: self.alone(work) }
     }
 
-    async fn ask(&self, question: serde_json::Value) -> Result<Bytes, Error> {
-        let body = Bytes::from(question.to_string());
+    async fn ask(&self, asked: Asked<'_>) -> Result<Bytes, Error> {
+        let body = serde_json::to_vec(&asked).map_err(|error| self.failed(&error))?.into();
         let workers = self.storage.workers.get().ok_or(Error::Closed)?;
         let (host, pools) = workers.host.upgrade().zip(workers.pools.upgrade()).ok_or(Error::Closed)?;
         let Stream { source, language, .. } = &*self.stream;
@@ -179,7 +196,7 @@ impl Adapter {
         let (kind, class, language) = (CallKind::Storage, Class::Storage, *language);
         let (begun, answer) = ask(&host, pool, Question { source, language, kind, class, body, limit }).await;
         let is_unknown = begun.is_some() && matches!(answer, Err(Unanswered::Unavailable(_) | Unanswered::Lost(_)));
-        if is_unknown && matches!(question["do"].as_str(), Some("set" | "delete" | "clear")) {
+        if is_unknown && asked.writes() {
             // It may have been done: those who watch come back, and are told how things are.
             workers.hub.give_up(self.stream.name.clone(), Some(self.group.clone()));
         }
@@ -198,7 +215,7 @@ impl Adapter {
     }
 
     async fn get(&self, id: &ItemKey) -> Result<Option<Bytes>, Error> {
-        let answer = self.ask(json!({ "do": "get", "groupId": self.group, "id": id })).await?;
+        let answer = self.ask(Asked::Get { group_id: &self.group, id }).await?;
         if *answer == *b"null" {
             return Ok(None);
         }
@@ -206,12 +223,11 @@ impl Adapter {
     }
 
     async fn items(&self) -> Result<Vec<Bytes>, Error> {
-        let answer = self.ask(json!({ "do": "group", "groupId": self.group })).await?;
-        self.list(&answer)
+        let answer = self.ask(Asked::Group { group_id: &self.group }).await?;
+        self.list(self.understood(&answer)?)
     }
 
-    fn list(&self, answer: &[u8]) -> Result<Vec<Bytes>, Error> {
-        let items: Vec<&RawValue> = self.understood(answer)?;
+    fn list(&self, items: Vec<&RawValue>) -> Result<Vec<Bytes>, Error> {
         items
             .into_iter()
             .map(|item| item::unmarked(item.get().as_bytes()).map_err(|error| self.failed(&error)))
@@ -220,10 +236,9 @@ impl Adapter {
 
     async fn query(&self, query: &Query) -> Result<Vec<Bytes>, Error> {
         let Some(filter) = query.as_filter() else { return Ok(query.choose(self.items().await?)) };
-        let answer = self.ask(json!({ "do": "query", "groupId": self.group, "filter": filter })).await?;
+        let answer = self.ask(Asked::Query { group_id: &self.group, filter }).await?;
         let Found { items, chosen } = self.understood(&answer)?;
-        let items = items.into_iter().map(|item| item::unmarked(item.get().as_bytes()));
-        let items = items.collect::<Result<_, _>>().map_err(|error| self.failed(&error))?;
+        let items = self.list(items)?;
         Ok(if chosen { items } else { query.choose(items) })
     }
 
@@ -252,7 +267,7 @@ impl Adapter {
 
     async fn set(&self, id: &ItemKey, item: &[u8]) -> Result<Stored, Error> {
         let data: &RawValue = self.understood(item)?;
-        let answer = self.ask(json!({ "do": "set", "groupId": self.group, "id": id, "data": data })).await?;
+        let answer = self.ask(Asked::Set { group_id: &self.group, id, data }).await?;
         let Set { there, item } = self.understood(&answer)?;
         let item = item::identified(item.get().as_bytes(), id).map_err(|error| self.failed(&error))?;
         let offset = self.next();
@@ -266,7 +281,7 @@ impl Adapter {
     }
 
     async fn delete(&self, id: &ItemKey) -> Result<Option<Bytes>, Error> {
-        let answer = self.ask(json!({ "do": "delete", "groupId": self.group, "id": id })).await?;
+        let answer = self.ask(Asked::Delete { group_id: &self.group, id }).await?;
         if *answer == *b"null" {
             return Ok(None);
         }
@@ -276,8 +291,8 @@ impl Adapter {
     }
 
     async fn clear(&self) -> Result<usize, Error> {
-        let answer = self.ask(json!({ "do": "clear", "groupId": self.group })).await?;
-        let items = self.list(&answer)?;
+        let answer = self.ask(Asked::Clear { group_id: &self.group }).await?;
+        let items = self.list(self.understood(&answer)?)?;
         for item in &items {
             // One without an id is nobody's.
             if let Some(id) = item::id_of(item) {

@@ -6,7 +6,7 @@ use motia_core::step::Step;
 use motia_core::stream::Stream;
 use motia_worker::{CallError, CallKind, CallLimits, Class};
 use parking_lot::Mutex;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::guard::question;
@@ -27,7 +27,11 @@ pub struct Visits {
 /// What the project has not been told so far.
 #[derive(Default)]
 struct Waiting {
-    visits: VecDeque<Visit>,
+    /// In the order in which they came about.
+    visits: BTreeMap<u64, Visit>,
+    /// Those that come, by what they watch.
+    coming: HashMap<Subscription, u64>,
+    next: u64,
     /// Somebody tells it.
     is_told: bool,
 }
@@ -35,12 +39,23 @@ struct Waiting {
 impl Waiting {
     /// Who leaves before it was told that he came has not been there. So no more can wait than a client can watch, and has watched.
     fn add(&mut self, visit: Visit) {
-        let same = |other: &Visit| other.stream.name == visit.stream.name && other.subscription == visit.subscription;
-        let came = self.visits.iter().rposition(same).filter(|at| self.visits[*at].comes && !visit.comes);
-        match came {
-            Some(at) => drop(self.visits.remove(at)),
-            None => self.visits.push_back(visit),
+        if visit.comes {
+            self.coming.insert(visit.subscription.clone(), self.next);
+        } else if let Some(came) = self.coming.remove(&visit.subscription) {
+            self.visits.remove(&came);
+            return;
         }
+        self.visits.insert(self.next, visit);
+        self.next += 1;
+    }
+
+    /// The first of them.
+    fn take(&mut self) -> Option<Visit> {
+        let (at, visit) = self.visits.pop_first()?;
+        if self.coming.get(&visit.subscription) == Some(&at) {
+            self.coming.remove(&visit.subscription);
+        }
+        Some(visit)
     }
 }
 
@@ -84,7 +99,7 @@ impl Visits {
             self.engine.hooks.spawn(async move {
                 let next = || {
                     let mut waiting = waiting.lock();
-                    let visit = waiting.visits.pop_front();
+                    let visit = waiting.take();
                     waiting.is_told = visit.is_some();
                     visit
                 };
@@ -161,14 +176,15 @@ mod tests {
             waiting.add(visit("a", true));
             waiting.add(visit("a", false));
         }
-        assert!(waiting.visits.is_empty());
+        assert!(waiting.visits.is_empty() && waiting.coming.is_empty());
         // It was told that this one came.
         waiting.add(visit("b", false));
         waiting.add(visit("b", true));
         waiting.add(visit("c", true));
         waiting.add(visit("b", false));
         let left: Vec<_> =
-            waiting.visits.iter().map(|visit| (visit.subscription.group.as_str(), visit.comes)).collect();
-        assert_eq!(left, [("b", false), ("c", true)]);
+            std::iter::from_fn(|| waiting.take()).map(|visit| (visit.subscription.group, visit.comes)).collect();
+        assert_eq!(left, [("b".into(), false), ("c".into(), true)]);
+        assert!(waiting.coming.is_empty());
     }
 }

@@ -169,7 +169,6 @@ pub struct Dispatch {
     streams: Arc<dyn Streams>,
     rooms: Rooms,
     stamps: Stamps,
-    epoch: Epoch,
     /// How many presences there have been.
     presences: u64,
     telemetry: Telemetry,
@@ -196,10 +195,9 @@ impl Hub {
             let _ = tell.send(command);
         }));
         let stamps = Stamps::new(Arc::clone(telemetry.clock()), Arc::clone(&streams), tasks.clone());
-        let (rooms, epoch) = (Rooms::default(), streams.epoch());
-        let reads = Arc::new(Semaphore::new(READS));
+        let (rooms, reads) = (Rooms::default(), Arc::new(Semaphore::new(READS)));
         let dispatch =
-            Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, epoch, presences: 0, telemetry, tasks, reads };
+            Dispatch { hub: hub.clone(), inbox, streams, rooms, stamps, presences: 0, telemetry, tasks, reads };
         (hub, dispatch)
     }
 
@@ -320,7 +318,7 @@ impl Dispatch {
 
     /// Tells a subscription that begins what it waits for.
     fn known(&mut self, watcher: WatcherId, subscription: &Subscription, known: &Known) {
-        let Self { rooms, stamps, epoch, .. } = self;
+        let Self { rooms, stamps, hub: Hub { epoch, .. }, .. } = self;
         let (upto, missed) = match known {
             Known::Now { snapshot, .. } => (snapshot.upto, &[][..]),
             Known::Missed { changes, upto } => (*upto, &**changes),

@@ -149,12 +149,12 @@ impl Session {
         let mut heard_at = clock.elapsed();
         loop {
             // One that takes what it is sent is alive, though it may not come to the ping behind that for long.
-            let silent = clock.elapsed().saturating_sub(heard_at.max(taken.last()));
-            let heard = match tokio::time::timeout(SILENCE.saturating_sub(silent), incoming.next()).await {
+            let silent = || clock.elapsed().saturating_sub(heard_at.max(taken.last()));
+            let heard = match tokio::time::timeout(SILENCE.saturating_sub(silent()), incoming.next()).await {
                 Ok(Some(Ok(heard))) => heard,
                 Ok(Some(Err(error))) => return end_of(&error),
                 Ok(None) => return End::Gone,
-                Err(_) if clock.elapsed().saturating_sub(heard_at.max(taken.last())) < SILENCE => continue,
+                Err(_) if silent() < SILENCE => continue,
                 Err(_) => return End::Close(CloseCode::Policy, "nothing was heard from you, no pong either"),
             };
             heard_at = clock.elapsed();
