@@ -73,10 +73,8 @@ struct Member {
 /// That a watcher watches the group, or an item.
 #[derive(Default)]
 struct Interest {
-    /// Its subscriptions, by their own ids.
-    names: HashSet<String>,
-    /// It has been told how things are, up to this change.
-    known: Option<Offset>,
+    /// Its subscriptions, by their own ids, with the change up to which each has been told how things are, once it has.
+    names: HashMap<String, Option<Offset>>,
     /// As whom it is present, by the id of the subscription.
     present: BTreeMap<String, Present>,
 }
@@ -84,7 +82,8 @@ struct Interest {
 impl Interest {
     /// Whether something is news: not, if it was told with how things are, or will be.
     fn lacks(&self, published: &Published) -> bool {
-        self.known.is_some_and(|known| published.what.offset().is_none_or(|offset| offset > known))
+        let mut known = self.names.values().flatten();
+        known.any(|known| published.what.offset().is_none_or(|offset| offset > *known))
     }
 }
 
@@ -156,7 +155,7 @@ impl Rooms {
             None => member.whole.get_or_insert_default(),
             Some(id) => member.items.entry(id.clone()).or_default(),
         };
-        interest.names.insert(subscription.name.clone());
+        interest.names.entry(subscription.name.clone()).or_default();
         self.places.entry(watcher).or_default().insert(place);
     }
 
@@ -180,7 +179,12 @@ impl Rooms {
             member.outbox.push(write(Told::Published(published), greeted));
         }
         if let Some(interest) = member.interest(subscription.id.as_ref()) {
-            interest.known = interest.known.max(Some(upto));
+            // An answer to a newer client is for that subscription alone: the others may have come less far. Others take it for all.
+            for (name, known) in &mut interest.names {
+                if *name == subscription.name || (!greeted && known.is_some()) {
+                    *known = (*known).max(Some(upto));
+                }
+            }
             for change in missed.iter().filter(|change| subscription.id.is_none() || change.id == subscription.id) {
                 member.outbox.answer(write(Told::Missed(change), greeted));
             }
@@ -518,6 +522,22 @@ mod tests {
         assert!(given_up(&here).await && !given_up(&there).await);
         rooms.give_up(&"s".into(), None);
         assert!(given_up(&there).await);
+    }
+
+    #[test]
+    fn two_subscriptions_of_a_newer_client_that_come_back_may_have_come_differently_far() {
+        let (mut rooms, watcher) = (Rooms::default(), WatcherId(1));
+        let (to, mut hears) = outbox();
+        to.greet();
+        let newer = |told: Told<'_>, _| write(told, false);
+        let (one, other) = (subscription("g", None, "a"), subscription("g", None, "b"));
+        rooms.join(watcher, &to, &one);
+        rooms.join(watcher, &to, &other);
+        rooms.publish(&change("g", "1", 3), newer);
+        // The first was read behind the change, the other before it.
+        rooms.synced(watcher, &one, Offset(3), &[], newer);
+        rooms.synced(watcher, &other, Offset(2), &[], newer);
+        assert_eq!(heard(&mut hears), [frame("sync"), frame("sync"), frame("3 held")], "the other lacks the change");
     }
 
     #[test]
